@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -47,7 +47,7 @@ def encode(record: Record) -> bytes:
         raise WireError(f"{type(record).__name__} has no UTF-8 form: {e}", reason="bad-text") from e
 
 
-_decoders = {kind: msgspec.json.Decoder(kind) for kind in RECORDS.values()}
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind) for kind in RECORDS.values()}
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
@@ -80,7 +80,7 @@ def decode_coded(value: bytes) -> Event | Toll | Coding:
     return decode(_KINDS[kind], value)
 
 
-def _explain(kind: type[Record], value: bytes, error: msgspec.ValidationError) -> WireError:
+def _explain(kind: type[R], value: bytes, error: msgspec.ValidationError) -> WireError:
     expected = schema_name(kind)
     try:
         got: str | None = _envelope.decode(value).schema
@@ -91,6 +91,6 @@ def _explain(kind: type[Record], value: bytes, error: msgspec.ValidationError) -
     return WireError(f"{expected}: {error}", reason="bad-record")
 
 
-def schema_name(kind: type[Record]) -> str:
+def schema_name(kind: type[R]) -> str:
     """`rasd.article/1` for Article, and so on."""
     return str(kind.__dataclass_fields__["schema"].default)

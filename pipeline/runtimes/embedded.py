@@ -1,0 +1,506 @@
+"""The flow in one process, without a broker: every turn of a stage is one transaction of the log.
+
+Stages take turns from the far end of the flow to the source, and the source waits while a batch is still on its way:
+that is all the backpressure there is. Extraction runs in a pool with a bounded window; its results are published from
+the head of the window only, so order, and with it every byte, does not depend on batch size or process count.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, TimeoutError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import orjson
+
+from connectors.sinks import Sink
+from pipeline import wire
+from pipeline.errors import RasdError, Stalled, StoragePaused
+from pipeline.flow import FLOW, Failure, Made, Stage, loaded, make, make_many
+from pipeline.log import Message
+from pipeline.log.sqlite import SqliteLog
+from pipeline.pool import Pool, result
+from pipeline.records import Article, Record, Reject
+from pipeline.topics import ARTICLES, EVENTS, REJECTS, TOPICS, Topic
+
+T = TypeVar("T")
+log = logging.getLogger("rasd.flow")
+CHUNK = 8  # articles per task of the pool: small enough to share out evenly, large enough to hide the pickling
+SOURCE_SECONDS = 0.25  # a source's batch ends here even if it is not full, so that slow sources flow on
+KEEP_BYTES = 1_000_000  # of a rejected value; longer ones are cut and cannot be redriven
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES}
+
+
+class Found(Protocol):
+    """What a source yields: a record and how many raw items were read up to it."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def record(self) -> Article | Reject: ...
+
+
+class Source(Protocol):
+    """Where articles come from. `identity` names it over restarts; `read(skip)` begins behind that many raw items."""
+
+    @property
+    def identity(self) -> str: ...
+    def read(self, skip: int = 0) -> Iterator[Found]: ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the articles of this run. Every article ends as exactly one of output, duplicate or reject."""
+
+    read: int = 0
+    outputs: int = 0
+    duplicates: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ended(self) -> int:
+        return self.outputs + self.duplicates.total() + self.rejects.total()
+
+
+class Stopped(Exception):
+    """The run was asked to stop while it waited for something."""
+
+
+class Embedded:
+    """Runs the flow over one log. Not for use by two processes at once (`rasd` holds a lock).
+
+    stop: set it from a signal handler; the turn under way is finished, work in the pool is dropped uncommitted.
+    """
+
+    def __init__(
+        self,
+        store: SqliteLog,
+        sinks: Sequence[Sink],
+        pool: Pool,
+        *,
+        flow: Sequence[Stage] = FLOW,
+        gazetteer: Path | None = None,
+        batch: int = 256,
+        window: int = 3,
+        task_seconds: float = 20.0,
+        pause_seconds: float = 2.0,
+        stop: threading.Event | None = None,
+        watch: Callable[[Counts], None] = lambda counts: None,
+    ) -> None:
+        self.log, self.pool, self.batch = store, pool, batch
+        self.counts = Counts()
+        self.stop = stop or threading.Event()
+        self.pause_seconds = pause_seconds
+        self._watch = watch
+        for topic in TOPICS:
+            store.create_topic(topic)
+        self._turns: list[Callable[[], bool]] = []
+        self._sinks = [_SinkTurn(self, sink) for sink in sinks]
+        self._stages: list[_Local | _Pooled] = []
+        for stage in flow:
+            if stage.pooled:
+                self._stages.append(_Pooled(self, stage, gazetteer, window, task_seconds))
+            else:
+                self._stages.append(_Local(self, stage, gazetteer))
+        self._turns = [s.turn for s in self._sinks] + [s.turn for s in reversed(self._stages)]
+
+    def run(self, source: Source | None = None, *, follow: bool = False, poll_seconds: float = 0.5) -> Counts:
+        """Works until the source is read and every stage has caught up (`follow`: until stopped)."""
+        try:
+            for sink in self._sinks:
+                sink.resume()
+            feed = _Feed(self, source) if source is not None else None
+            while not self.stop.is_set():
+                moved = [turn() for turn in self._turns if not self.stop.is_set()]
+                if feed is not None and not self.stop.is_set() and self._room():
+                    moved.append(feed.turn())
+                self._watch(self.counts)
+                if any(moved):
+                    continue
+                if any(s.wait() for s in self._stages):
+                    continue
+                if not follow:
+                    break
+                self.stop.wait(poll_seconds)
+        except Stopped:
+            pass
+        finally:
+            for sink in self._sinks:
+                sink.sink.close()
+        return self.counts
+
+    def _room(self) -> bool:
+        return all(stage.behind() < self.batch for stage in self._stages)
+
+    def durably(self, write: Callable[[], T], mend: Callable[[], None] = lambda: None) -> T:
+        """Does `write` until it succeeds; while storage refuses, says so once, waits, calls `mend`, tries again.
+
+        Raises: Stopped if asked to stop meanwhile (nothing of the write is kept, and nothing is lost).
+        """
+        told = False
+        while True:
+            try:
+                done = write()
+            except (StoragePaused, OSError) as e:
+                if isinstance(e, OSError) and e.errno not in _PASSING:
+                    raise
+                if not told:
+                    log.warning("paused: %s. Nothing is lost; trying again every %g s", e, self.pause_seconds)
+                    told = True
+                if self.stop.wait(self.pause_seconds):
+                    raise Stopped from e
+                try:
+                    mend()
+                except (StoragePaused, OSError):
+                    continue
+            else:
+                if told:
+                    log.warning("storage is back, going on")
+                return done
+
+    def publish(self, message: Message, made: Made, stage: str) -> None:
+        """Appends what a stage made of a message. Inside a transaction."""
+        for topic, key, value in made.outputs:
+            self.log.append(topic, key, value, message.time)
+        if made.failure is not None:
+            self.reject(reject_of(message, stage, made.failure), message.time)
+
+    def reject(self, reject: Reject, time_: int | None) -> None:
+        self.log.append(REJECTS.name, reject.key, wire.encode(reject), time_)
+
+    def count(self, stage: Stage, batch: Sequence[tuple[Message, Made]]) -> None:
+        """After the commit, so that a batch is counted once."""
+        for _, made in batch:
+            if made.failure is not None:
+                self.counts.rejects[made.failure.reason] += 1
+            elif made.what != "output":
+                self.counts.duplicates[made.what] += 1
+            elif stage.pooled:
+                self.counts.outputs += 1
+                for topic, _, value in made.outputs:
+                    if topic == EVENTS.name:
+                        self.counts.records[orjson.loads(value)["kind"]] += 1
+
+
+def reject_of(message: Message, stage: str, failure: Failure) -> Reject:
+    """The reject that keeps a message whole, with where it stood."""
+    cut = len(message.value) > KEEP_BYTES
+    return Reject(
+        stage=stage,
+        reason=failure.reason,
+        error=failure.error[:2000],
+        retryable=failure.retryable,
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=base64.b64encode(message.value[:KEEP_BYTES]).decode(),
+        truncated=cut,
+    )
+
+
+class _Reader:
+    """Reads one topic for one consumer, from where it committed."""
+
+    def __init__(self, runtime: Embedded, consumer: str, topic: Topic) -> None:
+        self.log, self.consumer, self.topic = runtime.log, consumer, topic
+        self.next = runtime.log.consumed(consumer, topic.name)
+
+    def read(self, limit: int) -> list[Message]:
+        """The next messages of the first partitions that have any; moves `next` on."""
+        out: list[Message] = []
+        for partition, start in self.next.items():
+            if len(out) >= limit:
+                break
+            found = self.log.read(self.topic.name, partition, start, limit - len(out))
+            if found:
+                self.next[partition] = found[-1].offset + 1
+                out += found
+        return out
+
+    def commit(self, batch: Sequence[Message]) -> None:
+        ends = {m.partition: m.offset + 1 for m in batch}
+        for partition, following in ends.items():
+            self.log.commit(self.consumer, self.topic.name, partition, following)
+
+    def behind(self) -> int:
+        return sum(self.log.next_offset(self.topic.name, p) - n for p, n in self.next.items())
+
+
+class _Local:
+    """A stage in the loop: read a batch, step, and write outputs, changes and offset at once."""
+
+    def __init__(self, runtime: Embedded, stage: Stage, gazetteer: Path | None) -> None:
+        self.runtime, self.stage = runtime, stage
+        self.reader = _Reader(runtime, stage.name, stage.reads)
+        self.step = loaded(stage, gazetteer)
+        self.overlay = _Overlay(runtime.log.state(stage.name))
+        self.view = stage.view(self.overlay) if stage.view else None
+
+    def turn(self) -> bool:
+        messages = self.reader.read(self.runtime.batch)
+        if not messages:
+            return False
+        batch = []
+        for message in messages:
+            made = make(self.stage, self.step, message.value, self.view)
+            if made.changes and self.view is not None:
+                self.overlay.put(made.changes)
+                self.view.apply(made.changes)
+            batch.append((message, made))
+        self.runtime.durably(lambda: self._commit(batch))
+        self.overlay.clear()
+        self.runtime.count(self.stage, batch)
+        return True
+
+    def _commit(self, batch: Sequence[tuple[Message, Made]]) -> None:
+        with self.runtime.log.transaction():
+            for message, made in batch:
+                self.runtime.publish(message, made, self.stage.name)
+            self.runtime.log.change(self.stage.name, self.overlay.changes)
+            self.reader.commit([m for m, _ in batch])
+
+    def behind(self) -> int:
+        return self.reader.behind()
+
+    def wait(self) -> bool:
+        return False
+
+
+class _Overlay(Mapping[str, bytes]):
+    """The durable mapping with the running batch's changes laid over it."""
+
+    def __init__(self, stored: Mapping[str, bytes]) -> None:
+        self.stored = stored
+        self.changes: dict[str, bytes] = {}
+
+    def put(self, changes: Mapping[str, bytes]) -> None:
+        self.changes.update(changes)
+
+    def clear(self) -> None:
+        self.changes.clear()
+
+    def __getitem__(self, key: str) -> bytes:
+        if key not in self.changes:
+            return self.stored[key]
+        if not self.changes[key]:
+            raise KeyError(key)
+        return self.changes[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (k for k in self.stored if k not in self.changes)
+        yield from (k for k, v in self.changes.items() if v)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Pooled:
+    """A stage in the pool: a window of batches in flight, committed strictly from its head."""
+
+    def __init__(
+        self, runtime: Embedded, stage: Stage, gazetteer: Path | None, window: int, task_seconds: float
+    ) -> None:
+        self.runtime, self.stage, self.gazetteer = runtime, stage, gazetteer
+        self.window, self.task_seconds = window, task_seconds
+        self.reader = _Reader(runtime, stage.name, stage.reads)
+        self.flying: deque[_Flight] = deque()
+
+    def turn(self) -> bool:
+        moved = False
+        while self.flying and self.flying[0].landed():
+            self._land(self.flying.popleft())
+            moved = True
+            if self.runtime.stop.is_set():
+                return True
+        while len(self.flying) < self.window and (messages := self.reader.read(self.runtime.batch)):
+            chunks = [messages[i : i + CHUNK] for i in range(0, len(messages), CHUNK)]
+            self.flying.append(_Flight([(c, self._submit([m.value for m in c])) for c in chunks]))
+            moved = True
+        return moved
+
+    def _submit(self, values: list[bytes]) -> Future[list[Made]]:
+        return self.runtime.pool.submit(self.task_seconds, make_many, self.stage, self.gazetteer, values)
+
+    def _land(self, flight: _Flight) -> None:
+        batch = []
+        for messages, future in flight.chunks:
+            try:
+                made = result(future)
+            except Stalled as e:
+                made = self._one_by_one(messages, e)
+            batch += list(zip(messages, made, strict=True))
+        self.runtime.durably(lambda: self._commit(batch))
+        self.runtime.count(self.stage, batch)
+
+    def _one_by_one(self, messages: Sequence[Message], why: Stalled) -> list[Made]:
+        """Each article of a chunk that stalled or killed its process, once more and alone."""
+        log.warning("a chunk of %d articles %s; running each alone", len(messages), why)
+        out = []
+        for message in messages:
+            future = self._submit([message.value])
+            try:
+                out += self._await(future)
+            except Stalled as e:
+                out.append(Made(what="reject", failure=Failure(e.reason, f"extraction {e}", retryable=True)))
+        return out
+
+    def _await(self, future: Future[list[Made]]) -> list[Made]:
+        while True:
+            try:
+                return result(future, wait=0.2)
+            except TimeoutError:
+                if self.runtime.stop.is_set():
+                    raise Stopped from None
+
+    def _commit(self, batch: Sequence[tuple[Message, Made]]) -> None:
+        with self.runtime.log.transaction():
+            for message, made in batch:
+                self.runtime.publish(message, made, self.stage.name)
+            self.reader.commit([m for m, _ in batch])
+
+    def behind(self) -> int:
+        return self.reader.behind()
+
+    def wait(self) -> bool:
+        """Waits a moment for the head of the window; True while anything is in flight."""
+        if not self.flying:
+            return False
+        self.flying[0].wait(0.1)
+        return True
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One batch in the pool, in chunks."""
+
+    chunks: list[tuple[list[Message], Future[list[Made]]]]
+
+    def landed(self) -> bool:
+        return all(f.done() for _, f in self.chunks)
+
+    def wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for _, future in self.chunks:
+            try:
+                future.exception(timeout=max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                return
+
+
+class _SinkTurn:
+    """A sink as a consumer: write a batch, flush, then commit its state with the offsets."""
+
+    def __init__(self, runtime: Embedded, sink: Sink) -> None:
+        self.runtime, self.sink = runtime, sink
+        self.name = f"sink-{sink.name}"
+        self.readers = [_Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
+
+    def resume(self) -> None:
+        self.runtime.durably(lambda: self.sink.resume(self.runtime.log.state(self.name)))
+
+    def turn(self) -> bool:
+        batches = [(r, r.read(self.runtime.batch)) for r in self.readers]
+        if not any(b for _, b in batches):
+            return False
+        self.runtime.durably(lambda: self._write(batches), lambda: self.sink.resume(self.runtime.log.state(self.name)))
+        return True
+
+    def _write(self, batches: Sequence[tuple[_Reader, list[Message]]]) -> None:
+        rejects = []
+        for reader, messages in batches:
+            for message in messages:
+                try:
+                    self.sink.write(_decode(reader.topic, message.value), message.value)
+                except RasdError as e:
+                    if isinstance(e, StoragePaused):
+                        raise
+                    rejects.append((message, Failure(e.reason, str(e), e.retryable)))
+        changes = self.sink.flush()
+        with self.runtime.log.transaction():
+            for message, failure in rejects:
+                self.runtime.reject(reject_of(message, self.name, failure), message.time)
+            self.runtime.log.change(self.name, changes)
+            for reader, messages in batches:
+                reader.commit(messages)
+
+
+def _decode(topic: Topic, value: bytes) -> Record:
+    if topic is EVENTS:
+        return wire.decode_coded(value)
+    return wire.decode(topic.carries[0], value)
+
+
+class _Feed:
+    """Reads a source into the log; where it stood is committed with what it gave."""
+
+    STATE = "source"
+
+    def __init__(self, runtime: Embedded, source: Source) -> None:
+        self.runtime, self.source = runtime, source
+        saved = orjson.loads(runtime.log.state(self.STATE).get(source.identity, b"{}"))
+        start = 0 if saved.get("done") else int(saved.get("position", 0))
+        if start:
+            log.warning("going on with this archive behind its first %d records", start)
+        self.position, self.done = start, False
+        self.items = source.read(start)
+
+    def turn(self) -> bool:
+        if self.done:
+            return False
+        found, end = [], time.monotonic() + SOURCE_SECONDS
+        for item in self.items:
+            found.append(item)
+            if len(found) >= self.runtime.batch or time.monotonic() > end or self.runtime.stop.is_set():
+                break
+        else:
+            self.done = True
+        if found:
+            self.position = found[-1].position
+        encoded = [_encoded(item.record) for item in found]
+        self.runtime.durably(lambda: self._commit(encoded))
+        self.runtime.counts.read += len(found)
+        for record, _ in encoded:
+            if isinstance(record, Reject):
+                self.runtime.counts.rejects[record.reason] += 1
+        return bool(found) or not self.done
+
+    def _commit(self, encoded: Sequence[tuple[Article | Reject, bytes]]) -> None:
+        store = self.runtime.log
+        with store.transaction():
+            for record, value in encoded:
+                if isinstance(record, Reject):
+                    store.append(REJECTS.name, REJECTS.key(record), value)
+                else:
+                    at = record.published
+                    time_ = None if at is None else int(at.timestamp() * 1000)
+                    store.append(ARTICLES.name, ARTICLES.key(record), value, time_)
+            state = {"position": self.position, "done": self.done}
+            store.change(self.STATE, {self.source.identity: orjson.dumps(state)})
+
+
+def _encoded(record: Article | Reject) -> tuple[Article | Reject, bytes]:
+    """A record with its bytes; an article that has none (a lone surrogate) becomes a reject."""
+    try:
+        return record, wire.encode(record)
+    except RasdError as e:
+        at = record.archive if isinstance(record, Article) else None
+        reject = Reject(
+            stage="source",
+            reason=e.reason,
+            error=str(e),
+            file=at.file if at else None,
+            offset=at.offset if at else None,
+            value="",
+            truncated=True,
+        )
+        return reject, wire.encode(reject)
