@@ -1,0 +1,386 @@
+"""Settings: one table, read from a TOML file and the environment, checked before anything runs.
+
+The dataclasses below are the table: each field names its default, what it must be and what it is for. What a setting
+is set by, first found wins: command line (`--data`), environment (`RASD_<SECTION>_<NAME>`), file, default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pipeline.errors import ConfigError
+
+FILE = "rasd.toml"
+ENVIRONMENT = "the environment"
+#: Sinks that are built in (`connectors.sinks`).
+SINKS = ("jsonl", "sqlite")
+
+Check = Callable[[Any], str | None]
+
+
+def between(low: float, high: float) -> Check:
+    def check(value: float) -> str | None:
+        return None if math.isfinite(value) and low <= value <= high else f"must lie between {low:g} and {high:g}"
+
+    return check
+
+
+def one_of(*words: str) -> Check:
+    return lambda value: None if value in words else f"must be one of {', '.join(words)}"
+
+
+def some_of(*words: str) -> Check:
+    """A list without repetition, of these words only."""
+
+    def check(values: tuple[str, ...]) -> str | None:
+        if unknown := [v for v in values if v not in words]:
+            return f"may hold {' and '.join(words)} only{_meant(unknown[0], words, listed=False)}"
+        return "names one twice" if len(set(values)) < len(values) else None
+
+    return check
+
+
+def clean_path(value: str) -> str | None:
+    return "holds the NUL character" if "\0" in value else None
+
+
+def filled_path(value: str) -> str | None:
+    return clean_path(value) if value.strip() else "must name a folder"
+
+
+def setting(default: Any, doc: str, check: Check, *, path: bool = False) -> Any:
+    """A row of the table. path: a relative path in the file counts from the folder of the file."""
+    return field(default=default, metadata={"doc": doc, "check": check, "path": path})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    dir: str = setting(
+        "./rasd-data", "Folder that holds the log, the outputs and everything else written.", filled_path, path=True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    partitions: int = setting(
+        1,
+        "Partitions of a topic when it is first made; with more than one, order holds only within a partition.",
+        between(1, 4096),
+    )
+    synchronous: str = setting(
+        "full",
+        "`full` survives a power cut; `normal` is faster and may lose the last moments to one, but never to a kill.",
+        one_of("full", "normal"),
+    )
+    max_record_bytes: int = setting(
+        8_000_000, "Largest message; what is larger becomes a reject.", between(1_000, 256_000_000)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    batch: int = setting(256, "Messages handled in one transaction.", between(1, 10_000))
+    processes: int = setting(0, "Processes that extract; 0 means one per core, at most 8.", between(0, 256))
+    window: int = setting(3, "Batches handed to those processes ahead of the one being written.", between(1, 64))
+    task_seconds: float = setting(
+        20.0,
+        "Longest time one article may take; after a second try alone it becomes a reject.",
+        between(0.1, 3600),
+    )
+    pause_seconds: float = setting(
+        2.0, "Wait before a write is tried again while the disk is full or the file is locked.", between(0.01, 600)
+    )
+
+    @property
+    def workers(self) -> int:
+        """`processes` with 0 resolved for this machine."""
+        return self.processes or min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    enabled: tuple[str, ...] = setting(("jsonl", "sqlite"), "Outputs that are kept up to date.", some_of(*SINKS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractSettings:
+    gazetteer: str = setting(
+        "", "Imported gazetteer used besides the built-in one; empty for the built-in one alone.", clean_path, path=True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    page_seconds: float = setting(5.0, "Longest time that cleaning one saved page may take.", between(0.1, 600))
+    max_page_bytes: int = setting(
+        2_000_000, "Largest saved page that is cleaned; what is larger becomes a reject.", between(1_000, 256_000_000)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, checked. `origins` says by name where each value comes from ("default" where nobody set it)."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    sinks: SinkSettings = field(default_factory=SinkSettings)
+    extract: ExtractSettings = field(default_factory=ExtractSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    file: Path | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.data.dir)
+
+    @property
+    def log_file(self) -> Path:
+        return self.data_dir / "log.sqlite"
+
+    def value(self, name: str) -> Any:
+        """The value of "section.name"."""
+        section, key = name.split(".")
+        return getattr(getattr(self, section), key)
+
+    def origin(self, name: str) -> str:
+        return self.origins.get(name, "default")
+
+
+SECTIONS: Mapping[str, type[Any]] = {
+    "data": DataSettings,
+    "log": LogSettings,
+    "run": RunSettings,
+    "sinks": SinkSettings,
+    "extract": ExtractSettings,
+    "archive": ArchiveSettings,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table, by its full name `section.key`."""
+
+    section: str
+    key: str
+    type: Any
+    default: Any
+    doc: str
+    check: Check
+    path: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        return f"RASD_{self.section}_{self.key}".upper()
+
+    @property
+    def kind(self) -> str:
+        """The type in a person's words."""
+        return _KINDS[self.type]
+
+
+_KINDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "a text", tuple[str, ...]: "a list of texts"}
+
+
+def _rows() -> Iterator[Setting]:
+    for section, cls in SECTIONS.items():
+        hints = get_type_hints(cls)
+        for f in dataclasses.fields(cls):
+            yield Setting(section, f.name, hints[f.name], f.default, **f.metadata)
+
+
+#: The table, by full name.
+SETTINGS: Mapping[str, Setting] = {row.name: row for row in _rows()}
+
+
+def load(path: Path | None = None, *, data: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The settings in force.
+
+    path: the file to read, else RASD_CONFIG, else ./rasd.toml if there is one. data: the data folder, before all else.
+    Raises: ConfigError with file and line, or the name of the environment variable.
+    """
+    environ = os.environ if environ is None else environ
+    file = path or (Path(environ["RASD_CONFIG"]) if environ.get("RASD_CONFIG") else None)
+    if file is None and Path(FILE).is_file():
+        file = Path(FILE)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if file is not None:
+        for row, value, line in _from_file(file):
+            values[row.name] = value
+            origins[row.name] = f"{file}:{line}" if line else str(file)
+    for row, value, variable in _from_environment(environ):
+        values[row.name] = value
+        origins[row.name] = variable
+    if data is not None:
+        values["data.dir"], origins["data.dir"] = str(data), "--data"
+    sections = {
+        name: cls(
+            **{row.key: values[row.name] for row in SETTINGS.values() if row.section == name and row.name in values}
+        )
+        for name, cls in SECTIONS.items()
+    }
+    return Config(**sections, file=file, origins=origins)
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def _from_file(file: Path) -> Iterator[tuple[Setting, Any, int | None]]:
+    text = _text_of(file)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise _syntax_error(file, text, e) from e
+    except RecursionError as e:
+        raise ConfigError(file, None, "nested too deep") from e
+    for section, keys in tree.items():
+        if section not in SECTIONS:
+            line = _line_of(text, section, None)
+            raise ConfigError(file, line, f"unknown section [{section}]{_meant(section, SECTIONS)}")
+        if not isinstance(keys, dict):
+            raise ConfigError(file, _line_of(text, None, section), f"{section} must be a section: [{section}]")
+        for key, value in keys.items():
+            line = _line_of(text, section, key)
+            row = SETTINGS.get(f"{section}.{key}")
+            if row is None:
+                known = [r.key for r in SETTINGS.values() if r.section == section]
+                raise ConfigError(file, line, f"unknown setting {section}.{key}{_meant(key, known)}")
+            try:
+                yield row, _located(row, _typed(row, value), file.parent), line
+            except ValueError as e:
+                raise ConfigError(file, line, f"{row.name} {e}, not {_short(value)}") from e
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError as e:
+        raise ConfigError(file, None, "no such file") from e
+    except OSError as e:
+        raise ConfigError(file, None, f"cannot be read: {e.strerror or e}") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(file, e.object[: e.start].count(b"\n") + 1, "is not UTF-8") from e
+    except ValueError as e:  # a NUL in the file's name
+        raise ConfigError(repr(str(file)), None, "no such file") from e
+
+
+def _syntax_error(file: Path, text: str, e: tomllib.TOMLDecodeError) -> ConfigError:
+    said = str(e)
+    at = re.search(r" \(at line (\d+), column \d+\)$", said)
+    line = int(at[1]) if at else text.rstrip("\n").count("\n") + 1
+    return ConfigError(file, line, f"not TOML: {said[: at.start()] if at else said}")
+
+
+_HEADER = re.compile(r"\s*\[\s*[\"']?([^\]\"']+?)[\"']?\s*\]")
+_KEY = re.compile(r"\s*[\"']?([\w.-]+)[\"']?\s*(?:=|\.)")
+
+
+def _line_of(text: str, section: str | None, key: str | None) -> int | None:
+    """Line (from 1) where a section or a key of it begins, as far as a look at the lines tells (tomllib does not)."""
+    current: str | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            current = header[1]
+            if key is None and current.split(".")[0] == section:
+                return number
+        elif found := _KEY.match(line):
+            name = f"{current}.{found[1]}" if current else found[1]
+            if key is None and name.split(".")[0] == section:
+                return number
+            if key is not None and (
+                name in (f"{section}.{key}" if section else key, section) or name.startswith(f"{section}.{key}.")
+            ):
+                return number
+    return None
+
+
+# -- the environment -------------------------------------------------------------------------------------------------
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[Setting, Any, str]]:
+    """Empty variables count as unset. A variable of a known section with an unknown name is an error, not a silence."""
+    rows = {row.variable: row for row in SETTINGS.values()}
+    prefixes = tuple(f"RASD_{section.upper()}_" for section in SECTIONS)
+    for variable in sorted(environ):
+        text = environ[variable]
+        if not text or not variable.startswith(prefixes):
+            continue
+        row = rows.get(variable)
+        if row is None:
+            raise ConfigError(ENVIRONMENT, None, f"unknown variable {variable}{_meant(variable, rows)}")
+        yield row, _from_text(row, text, variable), variable
+    if environ.get("RASD_DATA"):
+        row = SETTINGS["data.dir"]
+        yield row, _from_text(row, environ["RASD_DATA"], "RASD_DATA"), "RASD_DATA"
+
+
+def _from_text(row: Setting, text: str, variable: str) -> Any:
+    value: Any = text
+    try:
+        if row.type is int:
+            value = int(text)
+        elif row.type is float:
+            value = float(text)
+        elif row.type == tuple[str, ...]:
+            value = [word.strip() for word in text.split(",") if word.strip()]
+    except ValueError as e:
+        raise ConfigError(ENVIRONMENT, None, f"{variable} must be {row.kind}, not {_short(text)}") from e
+    try:
+        return _located(row, _typed(row, value), None)
+    except ValueError as e:
+        raise ConfigError(ENVIRONMENT, None, f"{variable} {e}, not {_short(text)}") from e
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def _typed(row: Setting, value: object) -> Any:
+    """The value in its setting's type. Raises: ValueError saying what it must be."""
+    typed: Any
+    if row.type is int and isinstance(value, int) and not isinstance(value, bool):
+        typed = value
+    elif row.type is float and isinstance(value, int | float) and not isinstance(value, bool):
+        typed = float(value) if abs(value) < 1e300 else math.inf
+    elif row.type is str and isinstance(value, str):
+        typed = value
+    elif row.type == tuple[str, ...] and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        typed = tuple(value)
+    else:
+        raise ValueError(f"must be {row.kind}")
+    if fault := row.check(typed):
+        raise ValueError(fault)
+    return typed
+
+
+def _located(row: Setting, value: Any, folder: Path | None) -> Any:
+    if not row.path or not value:
+        return value
+    path = Path(value).expanduser() if value.startswith("~") else Path(value)
+    return str(folder / path) if folder else str(path)
+
+
+def _meant(word: str, known: Iterable[str], *, listed: bool = True) -> str:
+    """A parenthesis that helps: the nearest known word, else (if `listed`) all of them."""
+    words = list(known)
+    if close := difflib.get_close_matches(word, words, n=1, cutoff=0.6):
+        return f" (did you mean {close[0]}?)"
+    return f" (there are {', '.join(words)})" if listed else ""
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
