@@ -1,0 +1,93 @@
+"""`rasd`: one command line, a file per command. Heavy imports stand inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.shared import ConfigFile, Data, Quiet, Verbose, absorb, command
+
+EXIT_CODES = """Exit codes: 0 all right; 1 failed; 2 wrong usage or settings; 3 nothing found; 130 interrupted."""
+
+#: Commands in the order of help: name → where the function stands.
+COMMANDS: dict[str, str] = {
+    "demo": "pipeline.cli.demo:demo",
+    "replay": "pipeline.cli.replay:replay",
+    "run": "pipeline.cli.run:run",
+}
+#: Groups of commands: name → (what it is about, its commands).
+GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "config": (
+        "The settings: check them, see where each comes from.",
+        {"check": "pipeline.cli.config:check", "show": "pipeline.cli.config:show"},
+    ),
+}
+
+
+def build() -> typer.Typer:
+    """The whole application."""
+    app = typer.Typer(
+        name="rasd",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=EXIT_CODES,
+    )
+    app.callback()(root)
+    for name, target in COMMANDS.items():
+        _register(app, name, target)
+    for group, (about, commands) in GROUPS.items():
+        sub = typer.Typer(name=group, help=about, no_args_is_help=True, rich_markup_mode=None)
+        for name, target in commands.items():
+            _register(sub, name, target)
+        app.add_typer(sub)
+    return app
+
+
+def _register(app: typer.Typer, name: str, target: str) -> None:
+    module, function = target.split(":")
+    if importlib.util.find_spec(module) is None:
+        return
+    app.command(name)(command(getattr(importlib.import_module(module), function)))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        try:
+            typer.echo(f"rasd {importlib.metadata.version('rasd')}")
+        except importlib.metadata.PackageNotFoundError:
+            typer.echo("rasd (not installed)")
+        raise typer.Exit
+
+
+def root(
+    ctx: typer.Context,
+    data: Data = None,
+    config: ConfigFile = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = 0,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Turn news into structured, explainable conflict events.
+
+    \b
+    First steps:
+      rasd demo                    a small archive through the whole pipeline, no network
+      rasd replay ARCHIVE...       read archived articles into the log and extract
+      rasd tail events -f          watch events as they are written
+      rasd explain EVENT_ID        see the words and rules behind an event
+    """
+    absorb(ctx, data=data, config=config, verbose=verbose, quiet=quiet)
+
+
+def main() -> Any:
+    """The console script."""
+    return build()()

@@ -1,0 +1,163 @@
+"""What the options shared by all commands come to: the settings, the log, and how to speak to whoever called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pipeline.errors import RasdError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.log.sqlite import SqliteLog
+
+OK, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class NotFound(RasdError):
+    """What was asked for is not there: exit code 3."""
+
+    reason = "not-found"
+
+
+@dataclass(slots=True)
+class Context:
+    """The shared options as given; the settings are read when first asked for."""
+
+    data: Path | None = None
+    config: Path | None = None
+    verbosity: int = 0
+    settings: Config | None = None
+
+
+def of(ctx: typer.Context) -> Context:
+    root = ctx.find_root()
+    if not isinstance(root.obj, Context):
+        root.obj = Context()
+    return root.obj
+
+
+def settings(ctx: typer.Context) -> Config:
+    """The settings in force. Raises: ConfigError."""
+    from pipeline import config
+
+    context = of(ctx)
+    if context.settings is None:
+        context.settings = config.load(context.config, data=context.data)
+    return context.settings
+
+
+def open_log(ctx: typer.Context, readonly: bool = True) -> SqliteLog:
+    """The log of the data folder; close it after use, or use `the_log`. Raises: StorageError, StoragePaused."""
+    from pipeline.log.sqlite import SqliteLog
+
+    config = settings(ctx)
+    return SqliteLog(
+        config.log_file,
+        partitions=config.log.partitions,
+        readonly=readonly,
+        synchronous=config.log.synchronous.upper(),
+    )
+
+
+@contextmanager
+def the_log(ctx: typer.Context, readonly: bool = True) -> Iterator[SqliteLog]:
+    """`open_log`, closed when left."""
+    log = open_log(ctx, readonly)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+# -- speaking: data to stdout, everything else to stderr -------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal, on stderr; not for pipes. Silent with -q."""
+    from pipeline.telemetry import logger
+
+    logger("cli").info("%s", text)
+
+
+def warn(text: str) -> None:
+    from pipeline.telemetry import logger
+
+    logger("cli").warning("%s", text)
+
+
+def complain(text: str) -> None:
+    from pipeline.telemetry import logger
+
+    logger("cli").error("%s", text)
+
+
+def put(text: str = "") -> None:
+    """One line of data on stdout."""
+    sys.stdout.write(_printable(text) + "\n")
+
+
+def put_json(value: Any, *, indent: bool = True) -> None:
+    """A value as JSON on stdout, UTF-8 whatever the terminal speaks."""
+    import orjson
+
+    put_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0))
+
+
+def put_bytes(line: bytes) -> None:
+    """One line of raw bytes on stdout."""
+    sys.stdout.flush()
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        sys.stdout.write(line.decode("utf-8", "replace") + "\n")
+    else:
+        raw.write(line + b"\n")
+
+
+def flush() -> None:
+    sys.stdout.flush()
+
+
+def _printable(text: str) -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> Iterator[str]:
+    """Lines of a table, columns as wide as their longest cell; `right`: columns of numbers. Cells are escaped."""
+    from pipeline.telemetry import escape
+
+    cells = [[escape("" if c is None else str(c)) for c in row] for row in rows]
+    widths = [max(_width(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
+    numbers = set(right)
+    for row in [[h.upper() for h in head], *cells]:
+        padded = []
+        for i, cell in enumerate(row):
+            gap = " " * (widths[i] - _width(cell))
+            padded.append(gap + cell if i in numbers else cell + gap)
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal, as near as the standard library knows: marks take none, wide letters two."""
+    import unicodedata
+
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def size_words(n: int) -> str:
+    """1536 → "1.5 kB" (of 1000)."""
+    value = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
