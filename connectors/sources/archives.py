@@ -1,0 +1,201 @@
+"""Replays archives from disk: JSON lines, texts, saved pages and feeds, alone or in folders.
+
+Nothing here looks at the clock: the same archive read with the same options gives the same records in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from connectors.sources.lines import Line, read_lines
+from connectors.sources.rows import Options, read_row, reject, row_decoder, wanted
+from pipeline.errors import FileError
+from pipeline.records import Article, Reject
+
+__all__ = ["Archive", "Found", "Options", "read_row"]
+
+log = logging.getLogger(__name__)
+
+Item = tuple[int, Callable[[], Article | Reject]]  # bytes of the file consumed so far, and what makes the record
+_COMPRESSED = (".gz", ".zst")
+_OPENERS = (b"[", b"{")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One record of an archive, with how far the reader has come.
+
+    position: raw items read so far, this one included; give it to `read(skip=)` to go on behind it.
+    bytes_done: raw (compressed) bytes consumed so far over all files; never above `Archive.total_bytes`.
+    """
+
+    position: int
+    bytes_done: int
+    record: Article | Reject
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    name: str  # how records call it: the argument's own name and the path below it
+    size: int
+    mtime_ns: int
+
+
+class Archive:
+    """Files and folders to replay, in a fixed order.
+
+    identity: equal for the same relative names, sizes, modification times and options.
+    total_bytes: size of all files as they lie on disk.
+    files: the paths in the order they are read.
+    Raises: FileError for a path that does not exist or holds nothing readable; ConfigError for bad `options.fields`.
+    """
+
+    def __init__(self, paths: Sequence[Path], options: Options) -> None:
+        row_decoder(tuple(options.fields.items()))
+        self._options = options
+        self._entries = [entry for path in paths for entry in _entries(Path(path))]
+        self.files = [entry.path for entry in self._entries]
+        self.total_bytes = sum(entry.size for entry in self._entries)
+        self.identity = _identity(self._entries, options)
+
+    def read(self, skip: int = 0) -> Iterator[Found]:
+        """Every article that the options want and every reject, from behind the first `skip` items on.
+
+        Content never raises: what cannot be used comes as a Reject. `read(skip=n)` gives exactly what `read()` gives
+        behind position n, also under a limit.
+        """
+        options = self._options
+        position = articles = done = 0
+        if options.limit is not None and options.limit <= 0:
+            return
+        for entry in self._entries:
+            for consumed, make in _items(entry, options):
+                position += 1
+                if position <= skip and options.limit is None:
+                    continue
+                record = make()
+                if isinstance(record, Article):
+                    if not wanted(record, options):
+                        continue
+                    articles += 1
+                if position > skip:
+                    yield Found(position=position, bytes_done=done + min(consumed, entry.size), record=record)
+                if articles == options.limit:
+                    return
+            done += entry.size
+
+
+def _items(entry: _Entry, options: Options) -> Iterator[Item]:
+    try:
+        with entry.path.open("rb") as file:
+            yield from READERS[_suffix(entry.path)](file, entry, options)
+    except OSError as error:
+        message = error.strerror or str(error)
+        yield entry.size, partial(reject, "bad-archive", message, b"", file=entry.name, truncated=True)
+
+
+def _rows(file: BinaryIO, entry: _Entry, options: Options) -> Iterator[Item]:
+    first = True
+    for line in read_lines(file, options.max_bytes):
+        if first and line.data.strip() in _OPENERS:
+            error = "a JSON document over several lines; wanted is one object a line"
+            yield entry.size, partial(_refuse, line, "bad-archive", error, entry)
+            return
+        first = False
+        if line.broken is not None:
+            yield entry.size, partial(_refuse, line, "bad-archive", line.broken, entry)
+        elif line.too_long:
+            error = f"a line of {line.length} bytes, {options.max_bytes} are allowed"
+            yield file.tell(), partial(_refuse, line, "too-large", error, entry)
+        else:
+            yield file.tell(), partial(read_row, line.data, options, entry.name, line.number, line.offset)
+
+
+def _refuse(line: Line, reason: str, error: str, entry: _Entry) -> Reject:
+    return reject(reason, error, line.data, file=entry.name, line=line.number, offset=line.offset, truncated=True)
+
+
+#: What reads a file, by the suffix of its name.
+READERS: dict[str, Callable[[BinaryIO, _Entry, Options], Iterator[Item]]] = {
+    ".jsonl": _rows,
+    ".ndjson": _rows,
+    ".json": _rows,
+}
+
+
+def _suffix(path: Path) -> str:
+    """The suffix that names the format, if there is a reader for it."""
+    suffix = path.suffix.lower()
+    if suffix in _COMPRESSED:
+        inner = Path(path.stem).suffix.lower()
+        return inner if READERS.get(inner) is _rows else ""
+    return suffix if suffix in READERS else ""
+
+
+def _entries(path: Path) -> list[_Entry]:
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        raise FileError(path, None, error.strerror or "cannot be read") from error
+    if not is_folder:
+        entry = _entry(path, path.name)
+        if entry is None:
+            raise FileError(path, None, "is not a file")
+        if not _suffix(path):
+            raise FileError(path, None, f"unknown kind of file; known are {', '.join(sorted(READERS))}")
+        return [entry]
+    base = Path(os.path.abspath(path)).name
+    found, ignored = [], 0
+    for relative in sorted(_walk(path), key=os.fsencode):
+        if not _suffix(Path(relative)):
+            ignored += 1
+        elif entry := _entry(path / relative, f"{base}/{relative}"):
+            found.append(entry)
+    if ignored:
+        log.info("%s: %d files of other kinds ignored", path, ignored)
+    if not found:
+        raise FileError(path, None, f"no file in it that can be read; known are {', '.join(sorted(READERS))}")
+    return found
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Relative paths of all files that are not hidden; a folder that is linked into itself is entered once."""
+    seen = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(where)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=os.fsencode)
+        for name in files:
+            if not name.startswith("."):
+                yield (Path(where) / name).relative_to(folder).as_posix()
+
+
+def _entry(path: Path, name: str) -> _Entry | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # a link to nowhere, or removed meanwhile
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    printable = os.fsencode(name).decode("utf-8", "replace")
+    return _Entry(path, printable, status.st_size, status.st_mtime_ns)
+
+
+def _identity(entries: Sequence[_Entry], options: Options) -> str:
+    """32 hex digits over the files and the options."""
+    parts: list[object] = [(entry.name, entry.size, entry.mtime_ns) for entry in entries]
+    parts += [options.since, options.until, sorted(options.outlets), options.limit, sorted(options.fields.items())]
+    parts += [options.published, options.language, options.max_bytes]
+    return hashlib.blake2b("\n".join(map(repr, parts)).encode(), digest_size=16).hexdigest()
