@@ -1,0 +1,258 @@
+"""Events and running totals as JSON lines, one file a day: `<data>/events/2018-03-01.jsonl`.
+
+A file only grows. Its lines are the messages as they were sent, written when the coding that closes their set arrives;
+an event that a newer coding no longer lists gets a `retraction` line in the same file. All lines of one id stand in one
+file, so the last line of an id is what holds. Codings stand apart, in `events/codings/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from connectors.sinks.standing import Held, Standing, bounded, load_held, save_held, settle
+from pipeline.errors import StorageError, StoragePaused
+from pipeline.records import Coding, Event, Record, Retraction, Toll
+
+CODINGS_BYTES = 64 * 1024 * 1024  # a file of codings is followed by the next one beyond this
+YEARS = range(1900, 2100)  # a day outside is a slip of the text or of its reading and names no file
+UNDATED = "undated.jsonl"
+MARKER = ".rasd-sink"
+
+_OURS = re.compile(r"\d{4}-\d\d-\d\d\.jsonl|undated\.jsonl|codings/\d{6}\.jsonl")
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO}
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS  # as on the wire
+
+
+def open_append(path: Path) -> BinaryIO:
+    return open(path, "ab")
+
+
+class JsonlSink:
+    """See the module and `connectors.sinks.Sink`. State kept by the runner:
+
+    file/<name>       committed length of each file
+    article/<id>      newest coding of the article and where its events stand
+    pending/<id>      events whose coding has not arrived yet
+    codings           number of the codings file now written
+    folder            present once anything was committed
+    """
+
+    name = "jsonl"
+    topics: tuple[str, ...] = ("rasd.events",)
+
+    def __init__(self, data: Path, *, opener: Callable[[Path], BinaryIO] = open_append) -> None:
+        self.folder = data / "events"
+        self._open = opener
+        self._committed: Mapping[str, bytes] = {}
+        self._batch = _Batch()
+        self._marked = False
+
+    # -- the contract ------------------------------------------------------------------------------------------------
+
+    def resume(self, committed: Mapping[str, bytes]) -> None:
+        self._committed = committed
+        self._batch = _Batch()
+        known = "folder" in committed
+        self._marked = (self.folder / MARKER).exists()
+        if known and not self.folder.is_dir():
+            raise StorageError(
+                f"{self.folder}: the folder is gone, but events were written to it: put it back, or reset the sink"
+                " so that everything is written again",
+                reason="sink-gone",
+            )
+        if self._marked and not known:
+            raise StorageError(
+                f"{self.folder}: these files were written from another log: move them away, or bring that log back",
+                reason="sink-foreign",
+            )
+        with _passing(self.folder):
+            (self.folder / "codings").mkdir(parents=True, exist_ok=True)
+            for name in self._files():
+                self._cut(name)
+            self._mark()
+
+    def write(self, record: Record, value: bytes) -> None:
+        match record:
+            case Event() | Toll():
+                held = Held(bounded(record.revision), record.id, day_file(record), one_line(value))
+                sets = self._pending(record.article_id)
+                sets.pop(held.key, None)
+                sets[held.key] = held
+            case Coding():
+                self._close_set(record, one_line(value))
+            case _:
+                raise TypeError(f"the jsonl sink takes events, tolls and codings, not {type(record).__name__}")
+
+    def flush(self) -> Mapping[str, bytes]:
+        batch = self._batch
+        changes = dict(batch.changes)
+        for article, sets in batch.sets.items():
+            if sets or f"pending/{article}" in self._committed:
+                changes[f"pending/{article}"] = save_held(sets.values())
+        with _passing(self.folder):
+            self._mark()
+            changes |= self._append_all(batch.lines)
+        if changes and "folder" not in self._committed:
+            changes["folder"] = b"1"
+        self._batch = _Batch()
+        return changes
+
+    def close(self) -> None:
+        self._batch = _Batch()
+
+    # -- one set of records ------------------------------------------------------------------------------------------
+
+    def _close_set(self, coding: Coding, line: bytes) -> None:
+        sets = self._pending(coding.article_id)
+        found = {h.id: h for h in sets.values() if h.revision == bounded(coding.revision)}
+        for key in [k for k in sets if k[0] <= bounded(coding.revision)]:
+            del sets[key]
+        state = f"article/{coding.article_id}"
+        before = self._state(state)
+        settled = settle(Standing.load(before) if before else None, coding, found)
+        if settled is None:
+            return
+        for held, file in settled.written:
+            self._add(file, held.line)
+        for id, file in settled.retracted:
+            retraction = Retraction(
+                id=id,
+                article_id=coding.article_id,
+                revision=bounded(coding.revision),
+                generation=bounded(coding.generation),
+            )
+            self._add(file, orjson.dumps(retraction, option=_OPTIONS))
+        self._add(self._codings_file(), line)
+        self._batch.changes[state] = settled.standing.save()
+
+    def _pending(self, article: str) -> dict[tuple[int, str], Held]:
+        sets = self._batch.sets.get(article)
+        if sets is None:
+            sets = {h.key: h for h in load_held(self._committed.get(f"pending/{article}", b""))}
+            self._batch.sets[article] = sets
+        return sets
+
+    def _state(self, key: str) -> bytes:
+        return self._batch.changes.get(key) or self._committed.get(key, b"")
+
+    def _add(self, file: str, line: bytes) -> None:
+        self._batch.lines.setdefault(file, []).append(line)
+        self._batch.sizes[file] = self._batch.sizes.get(file, 0) + len(line) + 1
+
+    def _codings_file(self) -> str:
+        """The file of codings that the next line goes to: decided by bytes alone, so that batches do not matter."""
+        number = int(self._state("codings") or b"1")
+        file = f"codings/{number:06}.jsonl"
+        if self._length(file) + self._batch.sizes.get(file, 0) < CODINGS_BYTES:
+            return file
+        self._batch.changes["codings"] = b"%d" % (number + 1)
+        return f"codings/{number + 1:06}.jsonl"
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def _length(self, name: str) -> int:
+        return int(self._committed.get(f"file/{name}", b"0"))
+
+    def _files(self) -> Iterator[str]:
+        """Names of the files here that a sink wrote, by their pattern."""
+        for prefix, folder in (("", self.folder), ("codings/", self.folder / "codings")):
+            with os.scandir(folder) as entries:
+                names = sorted(prefix + e.name for e in entries if e.is_file(follow_symlinks=False))
+            yield from (name for name in names if _OURS.fullmatch(name))
+
+    def _cut(self, name: str) -> None:
+        path, length = self.folder / name, self._length(name)
+        if f"file/{name}" not in self._committed:
+            path.unlink()
+        elif (size := path.stat().st_size) > length:
+            os.truncate(path, length)
+        elif size < length:
+            raise StorageError(
+                f"{path}: {length - size} bytes are missing at the end: put the file back, or remove it whole",
+                reason="sink-cut",
+            )
+
+    def _mark(self) -> None:
+        """Leaves a mark once something was committed, so that these files are never taken for leftovers."""
+        if not self._marked and "folder" in self._committed:
+            (self.folder / MARKER).write_text("Written by the jsonl sink of rasd; see docs/sinks.md\n", "utf-8")
+            self._marked = True
+
+    def _append_all(self, lines: Mapping[str, list[bytes]]) -> dict[str, bytes]:
+        created = set()
+        lengths = {}
+        for name, added in lines.items():
+            path = self.folder / name
+            new = not path.exists()
+            if new:
+                created.add(path.parent)
+            start = 0 if new else self._length(name)  # a file that somebody took away begins anew
+            data = b"\n".join([*added, b""])
+            with self._open(path) as file:
+                if (size := os.fstat(file.fileno()).st_size) != start:
+                    raise StorageError(f"{path}: holds {size} bytes, not the {start} we wrote", reason="sink-changed")
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            lengths[f"file/{name}"] = b"%d" % (start + len(data))
+        _sync_folders(created)
+        return lengths
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was written since the last flush.
+
+    changes: state to commit. sets: pending records by article. lines: what to append, by file. sizes: its bytes.
+    """
+
+    changes: dict[str, bytes] = field(default_factory=dict)
+    sets: dict[str, dict[tuple[int, str], Held]] = field(default_factory=dict)
+    lines: dict[str, list[bytes]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+def day_file(record: Event | Toll) -> str:
+    """`2018-03-01.jsonl`: first day of an event, last day of a toll's period, else the day of publication (UTC)."""
+    day = record.date.start if isinstance(record, Event) else record.period.end
+    if day is None and record.published is not None:
+        with contextlib.suppress(OverflowError):  # the first and last hours of the calendar have no UTC form
+            day = record.published.astimezone(dt.UTC).date()
+    if day is None or day.year not in YEARS:
+        return UNDATED
+    return f"{day.isoformat()}.jsonl"
+
+
+def one_line(value: bytes) -> bytes:
+    """The JSON on one line: a line break in valid JSON is only white space between its tokens."""
+    return value.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def _sync_folders(folders: Iterable[Path]) -> None:
+    for folder in sorted(folders):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _passing(folder: Path) -> Iterator[None]:
+    """Turns troubles of the disk that may pass into StoragePaused."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno in _PASSING:
+            raise StoragePaused(f"{e.filename or folder}: {e.strerror}") from e
+        raise
