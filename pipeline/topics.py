@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from pipeline.errors import RasdError
@@ -14,7 +15,8 @@ PREFIX = "rasd."
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """key: the partition key of a record of this topic, or null where there is none."""
+    """key: the partition key of a record of this topic, or None where there is none. Rows must pickle: they are sent to
+    child processes."""
 
     name: str
     carries: tuple[type, ...]
@@ -22,13 +24,17 @@ class Topic:
     key: Callable[[Any], str | None]
 
 
+def _language(article: Article) -> str:
+    return article.language or "und"
+
+
 # Near-duplicates have different URLs, so articles of one language stay together for dedupe; behind it everything is
 # keyed by article and scales by partitions.
-ARTICLES = Topic(PREFIX + "articles", (Article,), "articles as read from a source", lambda a: a.language or "und")
-VERDICTS = Topic(PREFIX + "verdicts", (Verdict,), "what deduplication says of each article", lambda v: v.article_id)
-UNIQUE = Topic(PREFIX + "unique", (Unique,), "articles that extraction reads", lambda u: u.article.id)
-EVENTS = Topic(PREFIX + "events", (Event, Toll, Coding), "events, running totals and codings", lambda e: e.article_id)
-REJECTS = Topic(PREFIX + "rejects", (Reject,), "inputs that could not be used (dead-letter queue)", lambda r: r.key)
+ARTICLES = Topic(PREFIX + "articles", (Article,), "articles as read from a source", _language)
+VERDICTS = Topic(PREFIX + "verdicts", (Verdict,), "what deduplication says of each article", attrgetter("article_id"))
+UNIQUE = Topic(PREFIX + "unique", (Unique,), "articles that extraction reads", attrgetter("article.id"))
+EVENTS = Topic(PREFIX + "events", (Event, Toll, Coding), "events, running totals and codings", attrgetter("article_id"))
+REJECTS = Topic(PREFIX + "rejects", (Reject,), "inputs that could not be used (dead-letter queue)", attrgetter("key"))
 
 TOPICS: dict[str, Topic] = {t.name: t for t in (ARTICLES, VERDICTS, UNIQUE, EVENTS, REJECTS)}
 

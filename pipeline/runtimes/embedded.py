@@ -23,7 +23,7 @@ import orjson
 
 from connectors.sinks import Sink
 from pipeline import wire
-from pipeline.errors import RasdError, Stalled, StoragePaused
+from pipeline.errors import RasdError, Stalled, StoragePaused, WireError
 from pipeline.flow import FLOW, Failure, Made, Stage, loaded, make, make_many
 from pipeline.log import Message
 from pipeline.log.sqlite import SqliteLog
@@ -34,6 +34,7 @@ from pipeline.topics import ARTICLES, EVENTS, REJECTS, TOPICS, Topic
 T = TypeVar("T")
 log = logging.getLogger("rasd.flow")
 CHUNK = 8  # articles per task of the pool: small enough to share out evenly, large enough to hide the pickling
+IDLE_SECONDS = 0.02  # while a source has nothing due
 SOURCE_SECONDS = 0.25  # a source's batch ends here even if it is not full, so that slow sources flow on
 KEEP_BYTES = 1_000_000  # of a rejected value; longer ones are cut and cannot be redriven
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES}
@@ -49,11 +50,12 @@ class Found(Protocol):
 
 
 class Source(Protocol):
-    """Where articles come from. `identity` names it over restarts; `read(skip)` begins behind that many raw items."""
+    """Where articles come from. `identity` names it over restarts; `read(skip)` begins behind that many raw items
+    and gives None when nothing is due just now."""
 
     @property
     def identity(self) -> str: ...
-    def read(self, skip: int = 0) -> Iterator[Found]: ...
+    def read(self, skip: int = 0) -> Iterator[Found | None]: ...
 
 
 @dataclass(slots=True)
@@ -93,13 +95,14 @@ class Embedded:
         window: int = 3,
         task_seconds: float = 20.0,
         pause_seconds: float = 2.0,
+        max_bytes: int = 8_000_000,
         stop: threading.Event | None = None,
         watch: Callable[[Counts], None] = lambda counts: None,
     ) -> None:
         self.log, self.pool, self.batch = store, pool, batch
         self.counts = Counts()
         self.stop = stop or threading.Event()
-        self.pause_seconds = pause_seconds
+        self.pause_seconds, self.max_bytes = pause_seconds, max_bytes
         self._watch = watch
         for topic in TOPICS:
             store.create_topic(topic)
@@ -124,9 +127,10 @@ class Embedded:
                 if feed is not None and not self.stop.is_set() and self._room():
                     moved.append(feed.turn())
                 self._watch(self.counts)
-                if any(moved):
+                if any(moved) or any(s.wait() for s in self._stages):
                     continue
-                if any(s.wait() for s in self._stages):
+                if feed is not None and not feed.done:
+                    self.stop.wait(IDLE_SECONDS)
                     continue
                 if not follow:
                     break
@@ -457,8 +461,11 @@ class _Feed:
     def turn(self) -> bool:
         if self.done:
             return False
-        found, end = [], time.monotonic() + SOURCE_SECONDS
+        found: list[Found] = []
+        end = time.monotonic() + SOURCE_SECONDS
         for item in self.items:
+            if item is None:
+                break
             found.append(item)
             if len(found) >= self.runtime.batch or time.monotonic() > end or self.runtime.stop.is_set():
                 break
@@ -466,13 +473,13 @@ class _Feed:
             self.done = True
         if found:
             self.position = found[-1].position
-        encoded = [_encoded(item.record) for item in found]
+        encoded = [_encoded(item.record, self.runtime.max_bytes) for item in found]
         self.runtime.durably(lambda: self._commit(encoded))
         self.runtime.counts.read += len(found)
         for record, _ in encoded:
             if isinstance(record, Reject):
                 self.runtime.counts.rejects[record.reason] += 1
-        return bool(found) or not self.done
+        return bool(found)
 
     def _commit(self, encoded: Sequence[tuple[Article | Reject, bytes]]) -> None:
         store = self.runtime.log
@@ -488,19 +495,23 @@ class _Feed:
             store.change(self.STATE, {self.source.identity: orjson.dumps(state)})
 
 
-def _encoded(record: Article | Reject) -> tuple[Article | Reject, bytes]:
-    """A record with its bytes; an article that has none (a lone surrogate) becomes a reject."""
+def _encoded(record: Article | Reject, max_bytes: int) -> tuple[Article | Reject, bytes]:
+    """A record with its bytes; an article that has none (a lone surrogate) or too many becomes a reject."""
     try:
-        return record, wire.encode(record)
-    except RasdError as e:
-        at = record.archive if isinstance(record, Article) else None
-        reject = Reject(
-            stage="source",
-            reason=e.reason,
-            error=str(e),
-            file=at.file if at else None,
-            offset=at.offset if at else None,
-            value="",
-            truncated=True,
-        )
-        return reject, wire.encode(reject)
+        value = wire.encode(record)
+        if isinstance(record, Reject) or len(value) <= max_bytes:
+            return record, value
+        failure = Failure("too-large", f"a record of {len(value):,} bytes; the limit is {max_bytes:,}")
+    except WireError as e:
+        value, failure = b"", Failure(e.reason, str(e))
+    at = record.archive if isinstance(record, Article) else None
+    reject = Reject(
+        stage="source",
+        reason=failure.reason,
+        error=failure.error,
+        file=at.file if at else None,
+        offset=at.offset if at else None,
+        value=base64.b64encode(value[:KEEP_BYTES]).decode(),
+        truncated=True,
+    )
+    return reject, wire.encode(reject)

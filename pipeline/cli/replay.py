@@ -1,0 +1,257 @@
+"""`rasd replay`: archived articles through the whole flow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.context import put, put_json, say, settings
+from pipeline.errors import RasdError
+
+if TYPE_CHECKING:
+    from connectors.sources.archives import Archive, Options
+    from pipeline.config import Config
+    from pipeline.pool import Pool
+    from pipeline.runtimes.embedded import Counts, Found, Source
+
+
+def replay(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files or folders: JSONL(.gz/.zst), .txt, .html, feeds.")
+    ],
+    since: Annotated[str | None, typer.Option(help="Only articles published at or after this date or time.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only articles published before this date or time.")] = None,
+    outlet: Annotated[list[str] | None, typer.Option(help="Only articles of this outlet (may be repeated).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many articles.")] = None,
+    speed: Annotated[
+        str | None, typer.Option(metavar="Nx", help="Replay N times as fast as it was published, e.g. 60x.")
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=NAME", help="Where the file calls an article's field by another name."),
+    ] = None,
+    published: Annotated[str | None, typer.Option(help="Publication time of texts that carry none.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of texts that do not say (else recognised).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Replay archived articles through dedupe, extraction and the sinks.
+
+    Formats are recognised by content; folders are read in the order of their file names. The same archive gives the
+    same bytes. An interrupted replay goes on where it stopped; one that was finished adds nothing when repeated.
+
+    Examples:
+
+      rasd replay archive.jsonl.gz
+
+      rasd replay saved-pages/ notes/ --published 2018-03-17 --outlet example
+
+      rasd replay dump.jsonl --field body=content --field published=date --speed 60x
+    """
+    from connectors.sources.archives import Options
+
+    options = Options(
+        since=_moment("--since", since),
+        until=_moment("--until", until),
+        outlets=frozenset(outlet or ()),
+        limit=limit,
+        fields=_fields(field or []),
+        published=_moment("--published", published),
+        language=language,
+        max_bytes=settings(ctx).log.max_record_bytes,
+    )
+    counts, stopped, seconds = run_archive(settings(ctx), paths, options, _speed(speed))
+    report(counts, seconds, stopped, settings(ctx), json)
+
+
+def run_archive(
+    config: Config,
+    paths: list[Path],
+    options: Options,
+    speed: float | None = None,
+    watch: Callable[[Counts], None] = lambda counts: None,
+) -> tuple[Counts, bool, float]:
+    """Replays an archive with a progress bar on a terminal. Returns the counts, whether it was stopped, the seconds."""
+    from connectors.sources.archives import Archive
+    from pipeline.runtimes.local import run_flow
+
+    archive = Archive(paths, options)
+    begin = time.monotonic()
+    with _progress(archive) as (seen, look):
+
+        def source(pool: Pool, stop: threading.Event) -> Source:
+            archive.clean = killable_clean(config, pool, stop)
+            return _Watched(archive, seen, speed)
+
+        def both(counts: Counts) -> None:
+            look(counts)
+            watch(counts)
+
+        counts, stopped = run_flow(config, source, watch=both)
+    return counts, stopped, time.monotonic() - begin
+
+
+def killable_clean(config: Config, pool: Pool, stop: threading.Event) -> Callable[..., Any]:
+    """`clean_page` in a child process, with the time and size limits of the settings; ends early when stopped."""
+    from concurrent.futures import TimeoutError
+
+    from connectors.clean import clean_page
+    from pipeline.errors import Unusable
+    from pipeline.pool import result
+    from pipeline.runtimes.embedded import Stopped
+
+    def clean(html: bytes, *rest: Any) -> Any:
+        if len(html) > config.archive.max_page_bytes:
+            raise Unusable(f"a page of {len(html):,} bytes", reason="too-large")
+        future = pool.submit(config.archive.page_seconds, clean_page, html, *rest)
+        while True:
+            try:
+                return result(future, wait=0.2)
+            except TimeoutError:
+                if stop.is_set():
+                    raise Stopped from None
+
+    return clean
+
+
+class _Watched:
+    """An archive as a source whose progress can be seen, and that keeps the pace of the news if asked to."""
+
+    def __init__(self, archive: Archive, seen: dict[str, int], speed: float | None) -> None:
+        self.archive, self.seen, self.speed = archive, seen, speed
+        self.identity = archive.identity
+
+    def read(self, skip: int = 0) -> Iterator[Found | None]:
+        from pipeline.runtimes.local import paced
+
+        return paced(self._seen(skip), self.speed) if self.speed else self._seen(skip)
+
+    def _seen(self, skip: int) -> Iterator[Found]:
+        for found in self.archive.read(skip):
+            self.seen["bytes"] = found.bytes_done
+            yield found
+
+
+@contextmanager
+def _progress(archive: Archive) -> Iterator[tuple[dict[str, int], Callable[[Counts], None]]]:
+    """What was read so far, and a function that shows it: a bar with rate and time left, on a terminal only."""
+    seen = {"bytes": 0}
+    if not sys.stderr.isatty():
+        yield seen, lambda counts: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[rate]:>6.0f}/s"),
+        TimeRemainingColumn(),
+    )
+    begin = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as bar:
+        task = bar.add_task("articles", total=max(archive.total_bytes, 1), rate=0.0)
+
+        def look(counts: Counts) -> None:
+            rate = counts.ended / max(time.monotonic() - begin, 1e-3)
+            bar.update(task, completed=seen["bytes"], rate=rate, description=f"{counts.ended:,} articles")
+
+        yield seen, look
+
+
+def report(counts: Counts, seconds: float, stopped: bool, config: Config, as_json: bool) -> None:
+    """Prints what became of every article, and where the results lie. Raises: RasdError if an article is missing."""
+    if as_json:
+        put_json(counts_as_dict(counts, seconds, stopped))
+    else:
+        for line in summary(counts, seconds):
+            put(line)
+        put(f"Kept in {config.data_dir}: events/*.jsonl, rasd.sqlite, log.sqlite. Look: rasd tail events -o pretty")
+    if stopped:
+        say("stopped before the end; the same command goes on from here")
+    elif counts.ended != counts.read:
+        raise RasdError(f"{counts.read} articles were read but {counts.ended} accounted for", reason="miscounted")
+
+
+def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, Any]:
+    return {
+        "read": counts.read,
+        "outputs": counts.outputs,
+        "duplicates": dict(counts.duplicates),
+        "rejects": dict(counts.rejects),
+        "records": dict(counts.records),
+        "seconds": round(seconds, 3),
+        "stopped": stopped,
+    }
+
+
+def summary(counts: Counts, seconds: float) -> Iterator[str]:
+    """Lines of text: what was read equals output + duplicate + reject."""
+
+    def kinds(of: Mapping[str, int]) -> str:
+        return "  (" + ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in sorted(of.items())) + ")" if of else ""
+
+    yield f"{counts.read:,} articles in {seconds:.1f} s ({counts.read / max(seconds, 1e-3):,.0f}/s)"
+    yield f"  {counts.outputs:>8,} output{kinds(counts.records)}"
+    yield f"  {counts.duplicates.total():>8,} duplicate{kinds(counts.duplicates)}"
+    yield f"  {counts.rejects.total():>8,} reject{kinds(counts.rejects)}"
+
+
+def _moment(option: str, text: str | None) -> dt.datetime | None:
+    """A date or time of the command line, UTC where it names no zone. Raises: typer.BadParameter."""
+    if text is None:
+        return None
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no date (2018-03-17) or time (2018-03-17T12:00Z)", param_hint=option
+        ) from None
+    return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        speed = float(text.lower().removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no speed such as 60x", param_hint="--speed")
+    return speed
+
+
+ARTICLE_FIELDS = (
+    "id",
+    "url",
+    "outlet",
+    "language",
+    "title",
+    "body",
+    "summary",
+    "author",
+    "published",
+    "updated",
+    "fetched",
+)
+
+
+def _fields(pairs: list[str]) -> dict[str, str]:
+    out = {}
+    for pair in pairs:
+        name, _, there = pair.partition("=")
+        if name not in ARTICLE_FIELDS or not there:
+            hint = ", ".join(ARTICLE_FIELDS)
+            raise typer.BadParameter(f"{pair!r} is not FIELD=NAME with FIELD one of {hint}", param_hint="--field")
+        out[name] = there
+    return out
