@@ -6,15 +6,15 @@ import re
 from functools import cache
 from typing import Any
 
-SAMPLE = 300  # code points shown to the model first: enough for news text, and a third of the cost of 1,000
+SAMPLE = 200  # code points shown to the model first: enough for news text, and a quarter of the cost of 1,000
 WHOLE = 1_000  # shown if the first sample leaves doubt
 SURE = 0.7
 DOUBTFUL = 0.4  # below this the model guesses (its scores of right answers on short headlines begin at about .4)
 FEWEST_LETTERS = 6
 
 _SPACE = re.compile(r"\s+")
-_LETTERS = re.compile(r"[^\W\d_]")
-_ARABIC_SCRIPT = re.compile("[\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ARABIC_SCRIPT = re.compile("[\u0620-\u064a\u066e-\u06d3\u06fa-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]+")
 _SORANI = re.compile("[ێڕڵ]")  # in no other written language of this script
 #: Labels of the model that ISO 639-1 has no code for, or that are one written language to a news reader.
 _NAMES = {"arz": "ar"}
@@ -27,11 +27,11 @@ def language_of(text: str) -> str | None:
     Looks at the first 1,000 code points at most; opens no socket.
     """
     sample = _SPACE.sub(" ", text[:SAMPLE]).strip()
-    letters = len(_LETTERS.findall(sample))
+    letters = _length(_LETTERS, sample)
     if letters < FEWEST_LETTERS and len(text) <= SAMPLE:
         return None
-    arabic = len(_ARABIC_SCRIPT.findall(sample)) > 0.6 * letters
-    if arabic and len(_SORANI.findall(sample)) > 0.01 * letters:
+    arabic = _length(_ARABIC_SCRIPT, sample) > 0.6 * letters
+    if arabic and _length(_SORANI, sample) > 0.01 * letters:
         return "ckb"
     label, score = _guess(sample)
     if score < SURE and len(text) > SAMPLE:
@@ -39,6 +39,10 @@ def language_of(text: str) -> str | None:
     if score < DOUBTFUL or (arabic and label not in _WRITTEN_IN_ARABIC):
         return None
     return label
+
+
+def _length(letters: re.Pattern[str], sample: str) -> int:
+    return len("".join(letters.findall(sample)))
 
 
 def _guess(sample: str) -> tuple[str, float]:
