@@ -1,0 +1,241 @@
+"""A saved or fetched page to its article: headline, text, and what the page says of itself.
+
+No network, no state, no clock. Hostile pages can make the parsers slow: callers run this in a process they can kill.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lxml import etree, html  # type: ignore[import-untyped]
+
+from connectors.language import language_of
+from connectors.sources.charset import decode
+from connectors.sources.metadata import Stated, read_metadata
+from connectors.urls import canonical_url, outlet_of
+from pipeline.errors import FileError, Unusable
+
+BOILERPLATE = Path(__file__).parent / "data" / "boilerplate.tsv"
+LARGEST = 2_000_000  # bytes of HTML: the largest article pages seen have 700 kB
+MOST_NODES = 100_000
+SHORT = 250  # code points: below this the fast extraction has probably missed the text
+SMALL_PAGE = 400_000  # code points of HTML for which the slow extraction is affordable
+_LINKS = 0.6  # share of link text from which on a body is a list of links
+_LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_BLOCKS = frozenset(
+    ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table",
+     "h1", "h2", "h3", "h4", "h5", "h6")
+)  # fmt: skip
+_FOLDED = str.maketrans("أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """An article page, read. Times are UTC; `published` is what the page states, never a guess from its text."""
+
+    title: str | None
+    body: str
+    author: str | None = None
+    published: dt.datetime | None = None
+    updated: dt.datetime | None = None
+    language: str | None = None
+    canonical_url: str | None = None
+    outlet: str | None = None
+    site_name: str | None = None
+
+
+def clean_page(data: bytes, url: str | None = None, charset: str | None = None) -> Page:
+    """The article of an HTML page.
+
+    url: where it was fetched. charset: what the transport said of its encoding.
+    The body is paragraphs parted by line breaks, without the headline, links to other texts, and counters.
+    Raises: Unusable (reason "too-large", "not-article" for a page of links, or "no-text").
+    """
+    if len(data) > LARGEST:
+        raise Unusable(f"a page of {len(data)} bytes, {LARGEST} are allowed", reason="too-large")
+    text = _CONTROL.sub("", _XML_DECLARATION.sub("", decode(data, charset)))
+    tree = _parse(text)
+    stated = read_metadata(tree)
+    _drop_related(tree)
+    links = {_fold(words) for a in tree.iter("a") if (words := _words(a))}
+    paragraphs = list(_prose(_main_text(text, tree, stated), stated.headlines))
+    if _is_index(paragraphs, links, stated):
+        raise Unusable("a page of links, not an article", reason="not-article")
+    if not paragraphs:
+        raise Unusable("no article text on the page", reason="no-text")
+    body = "\n".join(paragraphs)
+    canonical = _address(stated, url)
+    return Page(
+        title=stated.title,
+        body=body,
+        author=stated.author,
+        published=stated.published,
+        updated=stated.updated,
+        language=language_of(body) or stated.language,  # templates state "en" on Arabic pages; the text does not lie
+        canonical_url=canonical,
+        outlet=outlet_of(canonical) or stated.site_name,
+        site_name=stated.site_name,
+    )
+
+
+def _parse(text: str) -> html.HtmlElement:
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    try:
+        tree = html.document_fromstring(text.encode(), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError) as error:
+        raise Unusable(f"not a page: {error}", reason="no-text") from error
+    if sum(1 for _ in tree.iter()) > MOST_NODES:
+        raise Unusable(f"more than {MOST_NODES} elements", reason="too-large")
+    return tree
+
+
+def _main_text(text: str, tree: html.HtmlElement, stated: Stated) -> str:
+    best = _extract(tree, fast=True)
+    if len(best) < SHORT and len(text) < SMALL_PAGE:
+        again = _parse(text)
+        _drop_related(again)
+        slow = _extract(again, fast=False)
+        best = slow if len(slow) > len(best) else best
+    return stated.body if stated.body and len(best) < SHORT < len(stated.body) else best
+
+
+def _extract(tree: html.HtmlElement, *, fast: bool) -> str:
+    # Loaded here because it takes half a second, and reading JSON lines never needs it.
+    from trafilatura import extract
+
+    try:
+        return extract(tree, fast=fast, include_comments=False) or ""
+    except Exception as error:  # the parsers behind it fail in many ways on hostile pages; none may stop the flow
+        raise Unusable(f"text extraction failed: {type(error).__name__}: {error}", reason="no-text") from error
+
+
+def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
+    """The paragraphs that somebody wrote for this article, without the headline in front of them."""
+    labels, noise = _boilerplate()
+    begun = False
+    known = {_fold(headline) for headline in headlines}
+    for line in text.split("\n"):
+        line = line.strip()
+        folded = _fold(line)
+        if not folded or (not begun and folded in known):
+            continue
+        label = labels.match(folded)
+        if label and len(line) < _LABEL_LINE and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
+            continue
+        if noise.fullmatch(folded.strip(" .:|-")):
+            continue
+        begun = True
+        yield line
+
+
+def _is_index(paragraphs: list[str], links: set[str], stated: Stated) -> bool:
+    if stated.is_article and stated.published:
+        return False
+    whole = sum(map(len, paragraphs))
+    linked = sum(len(line) for line in paragraphs if _fold(line).lstrip("-*• ") in links)
+    if not whole:
+        return len(links) > 30
+    return linked > _LINKS * whole or (stated.is_list and not stated.is_article and linked > 0.3 * whole)
+
+
+def _drop_related(tree: html.HtmlElement) -> None:
+    """Removes labels like «اقرأ أيضاً» with the links that follow them."""
+    labels, _ = _boilerplate()
+    for element in list(tree.iter(etree.Element)):
+        for words in (element.text, element.tail):
+            if not words or len(words) > _LABEL_LINE or not (found := labels.match(_fold(words))):
+                continue
+            if found.end() < len(_fold(words)) and _fold(words)[found.end()].isalnum():
+                continue
+            block = element if words is element.text else element.getparent()
+            if block is not None:
+                _drop_block(block)
+            break
+
+
+def _drop_block(element: html.HtmlElement) -> None:
+    block = element
+    while block.tag not in _BLOCKS and block.getparent() is not None:
+        block = block.getparent()
+    if block.tag not in _BLOCKS or block.getparent() is None:
+        return
+    labels, _ = _boilerplate()
+    words = _fold(_words(block))
+    found = labels.match(words)
+    if not found:
+        return
+    rest = len(words[found.end() :].strip(" :：|-–—.…"))
+    if rest and _linked(block) < 0.7 * rest:
+        return
+    follower = block.getnext()
+    if not rest:
+        while follower is not None and _is_links(follower):
+            follower, gone = follower.getnext(), follower
+            gone.drop_tree()
+    block.drop_tree()
+
+
+def _is_links(element: html.HtmlElement) -> bool:
+    whole = len(_fold(_words(element)))
+    return not (element.tail or "").strip() and whole > 0 and _linked(element) > 0.7 * whole
+
+
+def _linked(element: html.HtmlElement) -> int:
+    return sum(len(_fold(_words(a))) for a in element.iter("a"))
+
+
+def _words(element: html.HtmlElement) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def _address(stated: Stated, url: str | None) -> str | None:
+    """The page's canonical URL: its own word for it, unless that leads to another site or to a front page."""
+    own = canonical_url(url)
+    for said in stated.addresses:
+        canonical = canonical_url(said)
+        if canonical is None:
+            continue
+        if own is None:
+            return canonical
+        if _site(canonical) == _site(own) and (not _is_front(canonical) or _is_front(own)):
+            return canonical
+    return own
+
+
+def _site(canonical: str) -> str:
+    """The last labels of the host that one owner holds, near enough: `news.bbc.co.uk` → `bbc.co.uk`."""
+    labels = (outlet_of(canonical) or "").split(".")
+    return ".".join(labels[-3:] if len(labels) > 2 and len(labels[-2]) <= 3 and len(labels[-1]) == 2 else labels[-2:])
+
+
+def _is_front(canonical: str) -> bool:
+    return canonical.partition("://")[2].partition("/")[2] == ""
+
+
+def _fold(words: str) -> str:
+    return " ".join(words.translate(_FOLDED).casefold().split())
+
+
+@cache
+def _boilerplate() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Labels of related links (to match at a start), lines that say nothing (to match whole); both on folded text."""
+    labels, lines = set(), []
+    for number, row in enumerate(BOILERPLATE.read_text(encoding="utf-8").splitlines(), 1):
+        if not row or row.startswith("#"):
+            continue
+        kind, _, words = row.partition("\t")
+        if kind == "related":
+            labels.add(re.escape(_fold(words)))
+        elif kind == "line":
+            lines.append(words)
+        else:
+            raise FileError(BOILERPLATE, number, f"kind {kind!r} is neither related nor line")
+    longest_first = sorted(labels, key=lambda label: (-len(label), label))
+    return re.compile(f"(?:{'|'.join(longest_first)})"), re.compile("|".join(f"(?:{line})" for line in lines))

@@ -1,0 +1,205 @@
+"""What a page states about itself: JSON-LD first, then Open Graph and meta elements, then its own headings."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html as entities
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import html  # type: ignore[import-untyped]
+
+from connectors.sources.rows import author_line
+from connectors.sources.times import parse_time
+
+_ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report)$")
+_LISTS = frozenset(("CollectionPage", "ItemList", "SearchResultsPage", "WebSite"))
+_PAGES = frozenset(("WebPage", "VideoObject", "ItemPage"))
+_MOST_NODES = 500  # of JSON-LD: a page describes itself in a dozen
+_LARGEST_SCRIPT = 500_000  # code points
+_PUBLISHED = (
+    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "date",
+    "pubdate", "publishdate", "publish-date", "publish_date", "publication_date", "dc.date", "dc.date.issued",
+    "dcterms.created", "dcterms.date", "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime",
+)  # fmt: skip
+_UPDATED = ("article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified", "dcterms.modified")
+_AUTHOR = ("author", "article:author", "dc.creator", "parsely-author", "sailthru.author", "byl")
+_TITLE = ("og:title", "twitter:title", "dc.title")
+_SITE_PARTS = re.compile(r"\s+[|\-–—:•»]\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """A page's word about itself.
+
+    headlines: every form in which the page gives its headline. body: the text as JSON-LD gives it.
+    addresses: canonical addresses, the most trusted first. is_article, is_list: what JSON-LD says that it is.
+    """
+
+    title: str | None
+    headlines: frozenset[str]
+    body: str | None
+    author: str | None
+    published: dt.datetime | None
+    updated: dt.datetime | None
+    language: str | None
+    site_name: str | None
+    addresses: tuple[str, ...]
+    is_article: bool
+    is_list: bool
+
+
+def read_metadata(tree: html.HtmlElement) -> Stated:
+    """Never raises: what is not understood is not stated. Times are UTC."""
+    nodes = list(_linked_data(tree))
+    article = _first_of(nodes, _is_article) or {}
+    said = article or _first_of(nodes, lambda kinds: bool(kinds & _PAGES)) or {}
+    meta = _meta(tree)
+    site = _text(meta.get("og:site_name")) or _text(_name(article.get("publisher")))
+    headings = [words for h1 in tree.iter("h1") if (words := _text(h1.text_content()))]
+    first_title = next(tree.iter("title"), None)
+    window = _text(first_title.text_content()) if first_title is not None else None
+    given = [_text(article.get("headline")), *(_text(meta.get(name)) for name in _TITLE), *headings[:1], window]
+    titles = [_without_site(title, site) for title in given if title]
+    return Stated(
+        title=_whole(titles[0], headings) if titles else None,
+        headlines=frozenset([*titles, *(title for title in given if title), *headings]),
+        body=_body(article),
+        author=_text(author_line(article.get("author"))) or _author(meta),
+        published=_time(said, "datePublished") or _first_time(meta, _PUBLISHED) or _marked_time(tree),
+        updated=_time(said, "dateModified") or _first_time(meta, _UPDATED),
+        language=_language(article.get("inLanguage")) or _language(tree.get("lang")),
+        site_name=site,
+        addresses=tuple(_addresses(tree, meta)),
+        is_article=bool(article),
+        is_list=_first_of(nodes, lambda kinds: bool(kinds & _LISTS)) is not None or meta.get("og:type") == "website",
+    )
+
+
+def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
+    waiting: list[Any] = []
+    for script in tree.iter("script"):
+        text = script.text or ""
+        if (script.get("type") or "").strip().lower() == "application/ld+json" and len(text) < _LARGEST_SCRIPT:
+            text = text.strip().removeprefix("<!--").removesuffix("-->")
+            text = text.replace("//<![CDATA[", "").replace("//]]>", "").strip().rstrip(";")
+            try:
+                waiting.append(json.loads(text, strict=False))
+            except (ValueError, RecursionError):
+                continue  # one broken script does not speak for the others
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return
+        node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting = [*node[:_MOST_NODES], *waiting]
+        elif isinstance(node, dict):
+            yield node
+            waiting = [node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node] + waiting
+
+
+def _first_of(nodes: list[dict[str, Any]], fits: Any) -> dict[str, Any] | None:
+    return next((node for node in nodes if fits(_kinds(node))), None)
+
+
+def _kinds(node: dict[str, Any]) -> set[str]:
+    kinds = node.get("@type")
+    return {kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
+
+
+def _is_article(kinds: set[str]) -> bool:
+    return any(_ARTICLES.search(kind) for kind in kinds)
+
+
+def _meta(tree: html.HtmlElement) -> dict[str, str]:
+    """Meta elements by lower-case name, property or itemprop; the first of a name counts."""
+    found: dict[str, str] = {}
+    for element in tree.iter("meta"):
+        content = element.get("content")
+        if content and content.strip():
+            for attribute in ("property", "name", "itemprop"):
+                if name := element.get(attribute):
+                    found.setdefault(name.strip().lower(), content.strip())
+    return found
+
+
+def _whole(title: str, headings: list[str]) -> str:
+    """The heading that a shortened headline («...») was cut from, else the headline."""
+    stem = title.rstrip("….").rstrip()
+    if stem != title and len(stem) > 20:
+        return next((heading for heading in headings if heading.startswith(stem)), title)
+    return title
+
+
+def _without_site(title: str, site: str | None) -> str:
+    """`Headline | Outlet` → `Headline`, if the page says that Outlet is its name."""
+    parts = _SITE_PARTS.split(title)
+    if not site or len(parts) < 2 or parts[-1].casefold() != site.casefold():
+        return title
+    return title[: title.rindex(parts[-1])].rstrip(" |-–—:•»\t") or title
+
+
+def _author(meta: dict[str, str]) -> str | None:
+    names = (_text(meta.get(name)) for name in _AUTHOR)
+    return next((name for name in names if name and not name.startswith(("http://", "https://"))), None)
+
+
+def _time(node: dict[str, Any], key: str) -> dt.datetime | None:
+    value = node.get(key)
+    return parse_time(value) if isinstance(value, str | int | float) else None
+
+
+def _first_time(meta: dict[str, str], names: tuple[str, ...]) -> dt.datetime | None:
+    return next((moment for name in names if (moment := parse_time(meta.get(name)))), None)
+
+
+def _marked_time(tree: html.HtmlElement) -> dt.datetime | None:
+    """The first `<time>` of the article itself: one in a list or beside the article dates something else."""
+    elements = tree.xpath(
+        "//*[@itemprop='datePublished'][@datetime or @content] | //article//time[@datetime]"
+        " | //h1/following::time[@datetime] | //header//time[@datetime]"
+    )
+    for element in elements:
+        if any(parent.tag in ("aside", "nav", "footer", "li") for parent in element.iterancestors()):
+            continue
+        if moment := parse_time(element.get("datetime") or element.get("content")):
+            return moment
+    return None
+
+
+def _addresses(tree: html.HtmlElement, meta: dict[str, str]) -> Iterator[str]:
+    for link in tree.iter("link"):
+        if "canonical" in (link.get("rel") or "").lower().split() and (address := link.get("href")):
+            yield address.strip()
+    if address := meta.get("og:url"):
+        yield address
+
+
+def _body(article: dict[str, Any]) -> str | None:
+    body = article.get("articleBody")
+    if not isinstance(body, str):
+        return None
+    body = entities.unescape(body)
+    if "<" in body and "</" in body:
+        body = re.sub(r"<[^<>]{0,500}>", "\n", body)
+    return "\n".join(line.strip() for line in body.splitlines() if line.strip()) or None
+
+
+def _language(value: Any) -> str | None:
+    value = _name(value) if isinstance(value, dict) else value
+    found = re.match(r"([a-z]{2,3})(?:[-_]|$)", value.strip().lower()) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+def _name(value: Any) -> str | None:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    name = value.get("name") or value.get("alternateName") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else None
+
+
+def _text(value: Any) -> str | None:
+    return " ".join(entities.unescape(value).split()) or None if isinstance(value, str) else None
