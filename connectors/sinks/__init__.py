@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.sinks.jsonl import JsonlSink
+from connectors.sinks.sqlite import SqliteSink
 from pipeline.records import Record
 
 
@@ -51,4 +52,4 @@ class Sink(Protocol):
 
 
 #: Sinks by name; the argument is the data folder.
-SINKS: dict[str, Callable[[Path], Sink]] = {"jsonl": JsonlSink}
+SINKS: dict[str, Callable[[Path], Sink]] = {"jsonl": JsonlSink, "sqlite": SqliteSink}

@@ -1,0 +1,189 @@
+"""Everything in one SQLite file for analysts: `<data>/rasd.sqlite`. `schema.sql` says what stands where.
+
+A batch is one transaction, and records wait for their coding in a table of the file, so a kill loses nothing. Rows are
+replaced by key and a coding that is already known changes nothing, so a batch that comes again has no second effect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from connectors.sinks.load import Loader
+from pipeline.errors import RasdError, StorageError, StoragePaused
+from pipeline.records import Coding, Event, Record, Toll, Unique, Verdict
+
+FILE = "rasd.sqlite"
+FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
+APPLICATION = 0x72617364  # PRAGMA application_id: "rasd"
+SCHEMA = Path(__file__).with_name("schema.sql")
+BUSY_SECONDS = 5.0
+_PASSING = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_BUSY": "another program holds the file",
+    "SQLITE_LOCKED": "another program holds the file",
+    "SQLITE_IOERR": "the disk fails just now",
+    "SQLITE_READONLY": "the file cannot be written just now",
+    "SQLITE_CANTOPEN": "the file cannot be opened just now",
+}
+
+
+class SqliteSink:
+    """See the module and `connectors.sinks.Sink`. State kept by the runner: `file`, present once it was written."""
+
+    name = "sqlite"
+    topics: tuple[str, ...] = ("rasd.unique", "rasd.verdicts", "rasd.events")
+
+    def __init__(self, data: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = data / FILE
+        self._busy_seconds = busy_seconds
+        self._committed: Mapping[str, bytes] = {}
+        self._db: sqlite3.Connection | None = None
+        self._buffer: list[tuple[Record, bytes]] = []
+
+    def resume(self, committed: Mapping[str, bytes]) -> None:
+        self.close()
+        self._committed = committed
+        if "file" in committed and not self.path.exists():
+            raise StorageError(
+                f"{self.path}: the file is gone, but records were written to it: put it back, or reset the sink so"
+                " that everything is written again",
+                reason="sink-gone",
+            )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _troubles(self.path):
+            self._db = sqlite3.connect(
+                self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            _prepare(self._db, self.path)
+
+    def write(self, record: Record, value: bytes) -> None:
+        if not isinstance(record, Unique | Verdict | Event | Toll | Coding):
+            raise TypeError(f"the sqlite sink takes no {type(record).__name__}")
+        self._buffer.append((record, value))
+
+    def flush(self) -> Mapping[str, bytes]:
+        if not self._buffer:
+            return {}
+        if self._db is None:
+            raise RuntimeError("flush before resume")
+        with _troubles(self.path), transaction(self._db):
+            Loader(self._db).load(self._buffer)
+        self._buffer = []
+        return {} if "file" in self._committed else {"file": b"1"}
+
+    def close(self) -> None:
+        self._buffer = []
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def open_readonly(data: Path) -> sqlite3.Connection:
+    """The file to read from. Raises: StorageError if there is none, or none of ours."""
+    path = data / FILE
+    if not path.exists():
+        raise StorageError(f"{path}: there is no such file yet (the sqlite sink writes it)", reason="no-sink")
+    with _troubles(path):
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        try:
+            _check(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def article_of(db: sqlite3.Connection, id: str, revision: int) -> tuple[str | None, str] | None:
+    """Title and body of one article revision; None if it is not there."""
+    row = db.execute("SELECT title, body FROM articles WHERE id = ? AND revision = ?", (id, revision)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def event_of(db: sqlite3.Connection, id: str) -> bytes | None:
+    """JSON of the newest record of an event or toll, by its id or a prefix that only one id has; None if unknown.
+
+    Raises: RasdError (reason ambiguous-id) naming some of the ids where the prefix fits several.
+    """
+    found: dict[str, str] = {}
+    for table in ("events", "tolls", "history"):
+        order = "revision DESC, generation DESC"
+        exact = db.execute(f"SELECT json FROM {table} WHERE id = ? ORDER BY {order} LIMIT 1", (id,)).fetchone()
+        if exact is not None:
+            return str(exact[0]).encode()
+        rows = db.execute(
+            f"SELECT id, json FROM {table} WHERE id >= ? AND id < ? ORDER BY id, {order} LIMIT 100",
+            (id, id + "\U0010ffff"),
+        )
+        for longer, json in rows:
+            found.setdefault(longer, json)
+    if len(found) > 1:
+        raise RasdError(f"{id!r} fits several ids: {', '.join(sorted(found)[:5])}", reason="ambiguous-id")
+    return next((json.encode() for json in found.values()), None)
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, durable when left."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    fresh = _check(db, path)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA cache_size = -32000")
+    db.execute("PRAGMA journal_size_limit = 67108864")
+    if fresh:
+        with transaction(db):
+            if _check(db, path):
+                for statement in _statements(SCHEMA.read_text("utf-8")):
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {APPLICATION}")
+                db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _check(db: sqlite3.Connection, path: Path) -> bool:
+    """True for an empty file. Raises: StorageError for a file that is not ours or of a newer version."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == APPLICATION and version > FORMAT:
+        raise StorageError(f"{path}: made by a newer version of rasd (format {version})", reason="newer-sink")
+    if application != APPLICATION and (tables or application or version):
+        raise StorageError(f"{path}: a database of another program: move it away", reason="sink-foreign")
+    return not tables
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Single statements, so that they run inside one transaction (`executescript` would commit first)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement.strip()
+            statement = ""
+
+
+@contextlib.contextmanager
+def _troubles(path: Path) -> Iterator[None]:
+    """Turns SQLite's passing troubles into StoragePaused, a broken or foreign file into StorageError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        name = getattr(e, "sqlite_errorname", "")
+        for prefix, what in _PASSING.items():
+            if name.startswith(prefix):
+                raise StoragePaused(f"{path}: {what} ({e})") from e
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise StorageError(f"{path}: not a database that we can read ({e})", reason="sink-foreign") from e
+        raise
