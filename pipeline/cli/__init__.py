@@ -17,6 +17,12 @@ COMMANDS: dict[str, str] = {
     "demo": "pipeline.cli.demo:demo",
     "replay": "pipeline.cli.replay:replay",
     "run": "pipeline.cli.run:run",
+    "tail": "pipeline.cli.tail:tail",
+    "explain": "pipeline.cli.explain:explain",
+    "extract": "pipeline.cli.extract:extract",
+    "topics": "pipeline.cli.topics:topics",
+    "schema": "pipeline.cli.schema:schema",
+    "doctor": "pipeline.cli.doctor:doctor",
 }
 #: Groups of commands: name → (what it is about, its commands).
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
