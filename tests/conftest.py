@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long-faults", action="store_true", help="the full length of the fault tests (make faults)")
+
+
+@pytest.fixture(scope="session")
+def long_faults(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--long-faults"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The development corpus beside the checkout (or RASD_SHARED); skips where there is none."""
+    folder = Path(os.environ.get("RASD_SHARED", ROOT.parent / "shared"))
+    if not (folder / "eval").is_dir():
+        pytest.skip(f"no development corpus at {folder}")
+    return folder
