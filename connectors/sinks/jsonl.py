@@ -77,6 +77,7 @@ class JsonlSink:
             )
         with _passing(self.folder):
             (self.folder / "codings").mkdir(parents=True, exist_ok=True)
+            _sync_folders([self.folder, self.folder.parent])
             for name in self._files():
                 self._cut(name)
             self._mark()

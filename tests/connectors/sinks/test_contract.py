@@ -265,10 +265,11 @@ def test_numbers_beyond_64_bits_do_not_stop_a_sink(kind: Kind, tmp_path: Path) -
 
 
 class FullDisk:
-    """An opener whose disk takes `room` bytes more, then says ENOSPC, as a buffered file on a full disk does."""
+    """An opener whose disk takes `room` bytes more, then raises `trouble`, with half a line written."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, trouble: BaseException | None = None) -> None:
         self.room = room
+        self.trouble = trouble or OSError(errno.ENOSPC, "No space left on device")
 
     def __call__(self, path: Path) -> BinaryIO:
         file = open_append(path)
@@ -292,21 +293,22 @@ class FullDisk:
                 file.write(fits)
                 file.flush()
                 if len(fits) < len(data):
-                    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+                    raise disk.trouble
                 return len(data)
 
         return Limited()  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("batch", [1, 4, 1000])
-def test_jsonl_on_a_full_disk_pauses_and_loses_nothing(tmp_path: Path, batch: int) -> None:
+@pytest.mark.parametrize("trouble", [None, Killed("in the middle of a line")])
+def test_jsonl_stopped_inside_a_write_loses_nothing(tmp_path: Path, batch: int, trouble: BaseException | None) -> None:
     Runner(lambda: JsonlSink(tmp_path / "calm")).run(a_history(), batch)
     size = sum(len(content) for content in jsonl_content(tmp_path / "calm").values())
     for room in range(0, size, 997):
         data = tmp_path / "full"
-        disk = FullDisk(room)
+        disk = FullDisk(room, trouble)
         runner = Runner(lambda: JsonlSink(data, opener=disk))  # noqa: B023
-        with pytest.raises(StoragePaused, match="No space left"):
+        with pytest.raises(type(trouble) if trouble else StoragePaused):
             runner.run(a_history(), batch)
         disk.room = 10 * size
         runner.run(a_history(), batch)
