@@ -100,6 +100,8 @@ def a_history() -> list[Message]:
         *coded(event("e2", revision=2, day=day), event("e1", revision=2), generation=2),
         *coded(event("b1", "b", day=day, confidence=0.9), article="b", generation=2),
         *coded(article="b", generation=3),
+        *coded(event("shared", "x", casualties=(claim(1), claim(2)))),  # a foreign extractor's ids may clash
+        *coded(event("shared", "y", casualties=(claim(3),))),
     ]
 
 

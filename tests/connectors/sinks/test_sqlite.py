@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.sinks.load import Loader
 from connectors.sinks.sqlite import SqliteSink, article_of, event_of, open_readonly
 from pipeline.errors import RasdError, StorageError, StoragePaused
 from pipeline.records import EventDate, Place
@@ -341,6 +342,24 @@ def test_a_full_disk_pauses_rolls_back_and_loses_nothing(tmp_path: Path) -> None
     feed(sink, messages)
     sink.flush()
     assert len(ask(tmp_path, "SELECT id FROM events")) == 50
+
+
+def test_a_batch_that_fails_half_way_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = SqliteSink(tmp_path)
+    sink.resume({})
+    whole = Loader._drain
+
+    def half(loader: Loader) -> None:
+        whole(loader)
+        raise MemoryError
+
+    monkeypatch.setattr(Loader, "_drain", half)
+    feed(sink, coded(event()))
+    with pytest.raises(MemoryError):
+        sink.flush()
+    assert ask(tmp_path, "SELECT id FROM events") == []
+    sink.resume({})
+    assert ask(tmp_path, "SELECT id FROM events") == []
 
 
 def test_a_locked_file_pauses_and_loses_nothing(tmp_path: Path) -> None:
