@@ -29,6 +29,7 @@ _LINKS = 0.6  # share of link text from which on a body is a list of links
 _LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
 _BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table",
      "h1", "h2", "h3", "h4", "h5", "h6")
@@ -83,6 +84,36 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
         outlet=outlet_of(canonical) or stated.site_name,
         site_name=stated.site_name,
     )
+
+
+def clean_fragment(text: str, headline: str | None = None) -> str:
+    """The text of a piece of HTML (a feed's entry): paragraphs parted by line breaks, boilerplate left out.
+
+    Plain text comes out as it is, but for boilerplate lines and white space around lines. "" where nothing is left.
+    Raises: Unusable (reason "too-large") for more elements than a page may have.
+    """
+    text = _CONTROL.sub("", text)
+    if "<" in text or "&" in text:
+        if not text.strip():
+            return ""
+        tree = _parse(f"<html><body><div>{text}</div></body></html>")
+        _drop_related(tree)
+        etree.strip_elements(tree, "script", "style", "iframe", "noscript", "form", "button", with_tail=False)
+        text = _paragraphs(tree)
+    return "\n".join(_prose(text, frozenset([headline] if headline else [])))
+
+
+def _paragraphs(tree: html.HtmlElement) -> str:
+    """Running text of each block on a line of its own."""
+    parts: list[str] = []
+    for event, element in etree.iterwalk(tree, events=("start", "end")):
+        edge = element.tag in _BLOCKS or element.tag in ("br", "hr", "figcaption", "dt", "dd", "pre")
+        if edge:
+            parts.append("\n")
+        words = element.text if event == "start" else element.tail
+        if words:
+            parts.append(_SPACE.sub(" ", words))
+    return "".join(parts)
 
 
 def _parse(text: str) -> html.HtmlElement:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,18 +16,25 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from connectors.sources.lines import Line, read_lines
-from connectors.sources.rows import Options, read_row, reject, row_decoder, wanted
-from pipeline.errors import FileError
-from pipeline.records import Article, Reject
+from connectors.clean import Page, clean_page
+from connectors.sources.charset import decode
+from connectors.sources.feeds import Entry, parse_feed
+from connectors.sources.lines import KEPT, Line, read_lines
+from connectors.sources.rows import Options, make_article, read_row, reject, row_decoder, wanted
+from connectors.urls import outlet_of
+from pipeline.errors import FileError, RasdError, Unusable
+from pipeline.records import Archived, Article, Reject
 
 __all__ = ["Archive", "Found", "Options", "read_row"]
 
 log = logging.getLogger(__name__)
 
 Item = tuple[int, Callable[[], Article | Reject]]  # bytes of the file consumed so far, and what makes the record
+Clean = Callable[..., Page]
 _COMPRESSED = (".gz", ".zst")
 _OPENERS = (b"[", b"{")
+_SAVED_FROM = re.compile(rb"<!--\s*saved from url=\(\d+\)(\S+)")  # what browsers write into pages that they save
+_HEAD = 4_096  # bytes of a saved page in which that stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +67,11 @@ class Archive:
     Raises: FileError for a path that does not exist or holds nothing readable; ConfigError for bad `options.fields`.
     """
 
-    def __init__(self, paths: Sequence[Path], options: Options) -> None:
+    def __init__(self, paths: Sequence[Path], options: Options, clean: Clean = clean_page) -> None:
+        """clean: reads HTML pages; called as `clean(data, url=…)`, raises Unusable or another RasdError."""
         row_decoder(tuple(options.fields.items()))
         self._options = options
+        self._clean = clean
         self._entries = [entry for path in paths for entry in _entries(Path(path))]
         self.files = [entry.path for entry in self._entries]
         self.total_bytes = sum(entry.size for entry in self._entries)
@@ -78,7 +88,7 @@ class Archive:
         if options.limit is not None and options.limit <= 0:
             return
         for entry in self._entries:
-            for consumed, make in _items(entry, options):
+            for consumed, make in _items(entry, options, self._clean):
                 position += 1
                 if position <= skip and options.limit is None:
                     continue
@@ -94,16 +104,16 @@ class Archive:
             done += entry.size
 
 
-def _items(entry: _Entry, options: Options) -> Iterator[Item]:
+def _items(entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
     try:
         with entry.path.open("rb") as file:
-            yield from READERS[_suffix(entry.path)](file, entry, options)
+            yield from READERS[_suffix(entry.path)](file, entry, options, clean)
     except OSError as error:
         message = error.strerror or str(error)
         yield entry.size, partial(reject, "bad-archive", message, b"", file=entry.name, truncated=True)
 
 
-def _rows(file: BinaryIO, entry: _Entry, options: Options) -> Iterator[Item]:
+def _rows(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
     first = True
     for line in read_lines(file, options.max_bytes):
         if first and line.data.strip() in _OPENERS:
@@ -124,11 +134,120 @@ def _refuse(line: Line, reason: str, error: str, entry: _Entry) -> Reject:
     return reject(reason, error, line.data, file=entry.name, line=line.number, offset=line.offset, truncated=True)
 
 
+def _documents(read: Callable[[bytes, _Entry, Options, Clean], Article]) -> Reader:
+    """The reader of files that hold one document each."""
+
+    def document(data: bytes, entry: _Entry, options: Options, clean: Clean) -> Article | Reject:
+        try:
+            return read(data, entry, options, clean)
+        except RasdError as error:
+            return _refuse_file(data, entry, error, options)
+
+    def items(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
+        data = file.read(options.max_bytes + 1)
+        yield entry.size, partial(document, data, entry, options, clean)
+
+    return items
+
+
+def _read_text(data: bytes, entry: _Entry, options: Options, clean: Clean) -> Article:
+    _check_size(data, options)
+    body = decode(data)
+    if not body.strip():
+        raise Unusable("an empty text", reason="no-text")
+    if "\x00" in body:
+        raise Unusable("holds the NUL character", reason="bad-text")
+    return make_article(options, title=None, body=body, basis="unknown", archive=_whole(data, entry))
+
+
+def _read_page(data: bytes, entry: _Entry, options: Options, clean: Clean) -> Article:
+    _check_size(data, options)
+    saved = _SAVED_FROM.search(data[:_HEAD])
+    url = saved[1].decode("utf-8", "replace") if saved else None
+    page = clean(data, url=url)
+    return make_article(
+        options,
+        url=url or page.canonical_url,
+        canonical=page.canonical_url,
+        outlet=page.outlet,
+        language=page.language,
+        title=page.title,
+        body=page.body,
+        author=page.author,
+        published=page.published,
+        basis="page",
+        updated=page.updated,
+        archive=_whole(data, entry),
+    )
+
+
+def _feed(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
+    data = file.read(options.max_bytes + 1)
+    try:
+        _check_size(data, options)
+        for found in parse_feed(data, entry.name):
+            yield entry.size, partial(_read_entry, found, entry, options)
+    except RasdError as error:
+        yield entry.size, partial(_refuse_file, data, entry, error, options)
+
+
+def _read_entry(found: Entry, entry: _Entry, options: Options) -> Article | Reject:
+    if not found.body and not found.title:
+        named = (found.url or found.source_id or "").encode("utf-8", "replace")
+        return reject("no-text", "an entry without title and text", named, file=entry.name, truncated=True)
+    return make_article(
+        options,
+        source_id=found.source_id,
+        url=found.url,
+        outlet=outlet_of(found.url) or found.outlet,
+        feed=found.feed,
+        language=found.language,
+        title=found.title,
+        body=found.body,
+        partial=found.partial,
+        author=found.author,
+        published=found.published,
+        basis="feed",
+        updated=found.updated,
+        archive=Archived(file=entry.name),
+    )
+
+
+def _check_size(data: bytes, options: Options) -> None:
+    if len(data) > options.max_bytes:
+        raise Unusable(f"a file above {options.max_bytes} bytes", reason="too-large")
+
+
+def _whole(data: bytes, entry: _Entry) -> Archived:
+    return Archived(file=entry.name, offset=0, length=len(data))
+
+
+def _refuse_file(data: bytes, entry: _Entry, error: RasdError, options: Options) -> Reject:
+    cut = error.reason == "too-large"
+    return reject(
+        error.reason,
+        str(error),
+        data[:KEPT] if cut else data,
+        file=entry.name,
+        offset=0,
+        retryable=error.retryable,
+        truncated=cut and len(data) > KEPT,
+    )
+
+
+Reader = Callable[[BinaryIO, _Entry, Options, Clean], Iterator[Item]]
+
 #: What reads a file, by the suffix of its name.
-READERS: dict[str, Callable[[BinaryIO, _Entry, Options], Iterator[Item]]] = {
+READERS: dict[str, Reader] = {
     ".jsonl": _rows,
     ".ndjson": _rows,
     ".json": _rows,
+    ".txt": _documents(_read_text),
+    ".html": _documents(_read_page),
+    ".htm": _documents(_read_page),
+    ".xml": _feed,
+    ".rss": _feed,
+    ".atom": _feed,
 }
 
 

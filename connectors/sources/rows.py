@@ -52,6 +52,13 @@ class Options:
     language: str | None = None
     max_bytes: int = 8_000_000
 
+    def __post_init__(self) -> None:
+        """Raises: ConfigError for a time without a zone."""
+        for name in ("since", "until", "published"):
+            moment = getattr(self, name)
+            if moment is not None and moment.tzinfo is None:
+                raise ConfigError(name, None, "a time without a zone")
+
 
 class Row(msgspec.Struct, kw_only=True):
     """What is read of a row; any other key is ignored."""
@@ -136,10 +143,11 @@ def make_article(
 ) -> Article:
     """An article with everything that follows from what it states: canonical URL, hash, id, outlet, language.
 
+    canonical: the address that the text states for itself; it goes before `url`.
     basis: who says `published`, if anybody does. title and body are kept to the letter; a blank title is none.
     """
     title = title if title and not title.isspace() else None
-    canonical = canonical_url(url) or canonical_url(canonical)
+    canonical = canonical_url(canonical) or canonical_url(url)
     content = ids.content_hash(title, body)
     if published is None:
         published, basis = options.published, "option"
@@ -231,9 +239,9 @@ def row_decoder(fields: tuple[tuple[str, str], ...]) -> msgspec.json.Decoder[Row
     if len(set(renamed.values())) < len(renamed):
         raise ConfigError("fields", None, "two article fields read the same key")
     kinds = get_type_hints(Row)
-    moved = {name: f"\x00{name}" for name in Row.__struct_fields__ if name in renamed.values()}
+    moved = {name: f"(not read) {name}" for name in Row.__struct_fields__ if name in renamed.values()}
     if "body" in renamed:
-        moved["text"] = "\x00text"  # who says where the text stands means just that column
+        moved["text"] = "(not read) text"  # who says where the text stands means just that column
     kind = msgspec.defstruct(
         "Row",
         [(name, kinds[name], None) for name in Row.__struct_fields__],
