@@ -179,7 +179,7 @@ class JsonlSink:
             os.truncate(path, length)
         elif size < length:
             raise StorageError(
-                f"{path}: {length - size} bytes are missing at the end: put the file back, or remove it whole",
+                f"{path}: {length - size} bytes are missing at the end: put the file back, or reset the sink",
                 reason="sink-cut",
             )
 
@@ -194,10 +194,15 @@ class JsonlSink:
         lengths = {}
         for name, added in lines.items():
             path = self.folder / name
-            new = not path.exists()
-            if new:
+            start = self._length(name)
+            if not path.exists():
+                if start:
+                    raise StorageError(
+                        f"{path}: the file is gone, but {start} bytes were written to it: put it back, or reset the"
+                        " sink so that everything is written again",
+                        reason="sink-gone",
+                    )
                 created.add(path.parent)
-            start = 0 if new else self._length(name)  # a file that somebody took away begins anew
             data = b"\n".join([*added, b""])
             with self._open(path) as file:
                 if (size := os.fstat(file.fileno()).st_size) != start:

@@ -211,6 +211,12 @@ def test_a_newer_generation_replaces_what_the_older_said(kind: Kind, tmp_path: P
     assert held["e1"]["confidence"] == 0.9
 
 
+def test_other_ids_under_the_same_revision_and_generation_replace_what_was_said(kind: Kind, tmp_path: Path) -> None:
+    messages = [*coded(event("e1"), event("e2")), *coded(event("e2", confidence=0.9), event("e3"))]
+    held = standing(kind, tmp_path, *messages)
+    assert {id: r["confidence"] for id, r in held.items()} == {"e2": 0.9, "e3": 0.5}
+
+
 def test_an_event_may_come_back(kind: Kind, tmp_path: Path) -> None:
     messages = [*coded(event("e1")), *coded(article="a1", revision=2), *coded(event("e1", revision=3))]
     assert standing(kind, tmp_path, *messages)["e1"]["revision"] == 3

@@ -155,13 +155,13 @@ def test_a_file_that_lost_its_end_is_an_error(runner: Runner, tmp_path: Path) ->
         JsonlSink(tmp_path).resume(runner.state)
 
 
-def test_a_day_that_was_taken_away_whole_begins_anew(runner: Runner, tmp_path: Path) -> None:
+def test_a_day_that_was_taken_away_is_an_error_once_something_happens_on_it(runner: Runner, tmp_path: Path) -> None:
     runner.run(coded(event()), 10)
     (tmp_path / "events/2018-03-01.jsonl").unlink()
-    more = [*coded(event()), *coded(event("e2", "a2"))]
-    runner.run(more, 10)
-    assert ids(tmp_path / "events/2018-03-01.jsonl") == [("event", "e2")]
-    assert runner.state["file/2018-03-01.jsonl"] == b"%d" % (tmp_path / "events/2018-03-01.jsonl").stat().st_size
+    runner.run([*coded(event()), *coded(event("e2", "a2", day=dt.date(2018, 3, 2)))], 10)
+    with pytest.raises(StorageError, match="file is gone"):
+        runner.run([message(event())] * 4 + coded(event("e3", "a3")), 10)
+    assert not (tmp_path / "events/2018-03-01.jsonl").exists()
 
 
 def test_a_file_that_somebody_else_wrote_to_is_an_error(runner: Runner, tmp_path: Path) -> None:

@@ -215,6 +215,11 @@ def test_what_was_said_before_is_kept_as_history(tmp_path: Path) -> None:
     assert [r["revision"] for r in ask(tmp_path, "SELECT revision FROM codings WHERE newest")] == [3]
 
 
+def test_each_version_stands_once_even_where_a_generation_was_coded_twice(tmp_path: Path) -> None:
+    filled(tmp_path, *coded(event("e1")), *coded(event("e1"), event("e2")), batch=1)
+    assert ask(tmp_path, "SELECT id FROM versions ORDER BY id") == [{"id": "e1"}, {"id": "e2"}]
+
+
 def test_a_replaced_event_leaves_no_rows_of_its_older_form(tmp_path: Path) -> None:
     many = tuple(claim(n, group=(ARMY, REBELS)) for n in range(5))
     filled(tmp_path, *coded(event(casualties=many)), *coded(event(revision=2, casualties=(claim(1),))), batch=1)
