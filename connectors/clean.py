@@ -69,6 +69,7 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     paragraphs = list(_prose(_main_text(text, tree, stated), stated.headlines))
     if _is_index(paragraphs, links, stated):
         raise Unusable("a page of links, not an article", reason="not-article")
+    paragraphs = [line for line in paragraphs if not _is_link(line, links)]
     if not paragraphs:
         raise Unusable("no article text on the page", reason="no-text")
     body = "\n".join(paragraphs)
@@ -129,12 +130,16 @@ def _parse(text: str) -> html.HtmlElement:
 
 def _main_text(text: str, tree: html.HtmlElement, stated: Stated) -> str:
     best = _extract(tree, fast=True)
-    if len(best) < SHORT and len(text) < SMALL_PAGE:
+    if len(best) >= SHORT:
+        return best
+    if stated.body and len(stated.body) >= SHORT:
+        return stated.body
+    if len(text) < SMALL_PAGE:
         again = _parse(text)
         _drop_related(again)
         slow = _extract(again, fast=False)
         best = slow if len(slow) > len(best) else best
-    return stated.body if stated.body and len(best) < SHORT < len(stated.body) else best
+    return best
 
 
 def _extract(tree: html.HtmlElement, *, fast: bool) -> str:
@@ -148,21 +153,19 @@ def _extract(tree: html.HtmlElement, *, fast: bool) -> str:
 
 
 def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
-    """The paragraphs that somebody wrote for this article, without the headline in front of them."""
+    """The paragraphs that somebody wrote for this article, without the headline repeated."""
     labels, noise = _boilerplate()
-    begun = False
     known = {_fold(headline) for headline in headlines}
     for line in text.split("\n"):
         line = line.strip()
         folded = _fold(line)
-        if not folded or (not begun and folded in known):
+        if not folded or folded in known:
             continue
         label = labels.match(folded)
         if label and len(line) < _LABEL_LINE and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
             continue
         if noise.fullmatch(folded.strip(" .:|-")):
             continue
-        begun = True
         yield line
 
 
@@ -170,10 +173,14 @@ def _is_index(paragraphs: list[str], links: set[str], stated: Stated) -> bool:
     if stated.is_article and stated.published:
         return False
     whole = sum(map(len, paragraphs))
-    linked = sum(len(line) for line in paragraphs if _fold(line).lstrip("-*• ") in links)
+    linked = sum(len(line) for line in paragraphs if _is_link(line, links))
     if not whole:
         return len(links) > 30
     return linked > _LINKS * whole or (stated.is_list and not stated.is_article and linked > 0.3 * whole)
+
+
+def _is_link(line: str, links: set[str]) -> bool:
+    return _fold(line).lstrip("-*• ") in links
 
 
 def _drop_related(tree: html.HtmlElement) -> None:

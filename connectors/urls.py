@@ -90,13 +90,13 @@ def _spell(parsed: can_ada.URL) -> str | None:
 
 
 def _query(query: str, host: str) -> str:
-    if "amp;" in query:  # an address cut out of HTML without unescaping
-        query = query.replace("&amp;", "&").removeprefix("amp;")
     if "+" in query:
         query = query.replace("+", "%20")
     names, prefixes, hosted = _tracking()
     kept = []
     for pair in query.split("&"):
+        while pair.startswith("amp;"):  # an address cut out of HTML without unescaping
+            pair = pair[4:]
         lowered = pair.lower()
         name = lowered.partition("=")[0]
         if not pair or name in names or lowered in names or name.startswith(prefixes):
