@@ -130,10 +130,10 @@ def _parse(text: str) -> html.HtmlElement:
 
 def _main_text(text: str, tree: html.HtmlElement, stated: Stated) -> str:
     best = _extract(tree, fast=True)
+    if stated.body and (len(best) < SHORT <= len(stated.body) or best.split() == stated.body.split()):
+        return stated.body  # also where the extractor took it itself, which costs the paragraphs
     if len(best) >= SHORT:
         return best
-    if stated.body and len(stated.body) >= SHORT:
-        return stated.body
     if len(text) < SMALL_PAGE:
         again = _parse(text)
         _drop_related(again)
