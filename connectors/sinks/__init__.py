@@ -44,7 +44,8 @@ class Sink(Protocol):
     def flush(self) -> Mapping[str, bytes]:
         """Makes everything written durable; returns the state to commit with the offsets (empty value: delete the key).
 
-        Raises: StoragePaused or OSError (disk full, file locked): call `resume` and write the batch again.
+        Raises: StoragePaused or OSError (disk full, file locked): call `resume` and write the batch again. Until a
+        `resume` has succeeded, every further `flush` raises StoragePaused and touches nothing.
         """
 
     def close(self) -> None:

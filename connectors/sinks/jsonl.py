@@ -56,10 +56,12 @@ class JsonlSink:
         self._committed: Mapping[str, bytes] = {}
         self._batch = _Batch()
         self._marked = False
+        self._ready = False
 
     # -- the contract ------------------------------------------------------------------------------------------------
 
     def resume(self, committed: Mapping[str, bytes]) -> None:
+        self._ready = False
         self._committed = committed
         self._batch = _Batch()
         known = "folder" in committed
@@ -81,6 +83,7 @@ class JsonlSink:
             for name in self._files():
                 self._cut(name)
             self._mark()
+        self._ready = True
 
     def write(self, record: Record, value: bytes) -> None:
         match record:
@@ -95,6 +98,9 @@ class JsonlSink:
                 raise TypeError(f"the jsonl sink takes events, tolls and codings, not {type(record).__name__}")
 
     def flush(self) -> Mapping[str, bytes]:
+        if not self._ready:
+            raise StoragePaused(f"{self.folder}: not brought back to its committed state yet")
+        self._ready = False  # until this succeeds: what it leaves half written must be cut first
         batch = self._batch
         changes = dict(batch.changes)
         for article, sets in batch.sets.items():
@@ -106,6 +112,7 @@ class JsonlSink:
         if changes and "folder" not in self._committed:
             changes["folder"] = b"1"
         self._batch = _Batch()
+        self._ready = True
         return changes
 
     def close(self) -> None:

@@ -57,7 +57,11 @@ class SqliteSink:
             self._db = sqlite3.connect(
                 self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
             )
-            _prepare(self._db, self.path)
+            try:
+                _prepare(self._db, self.path)
+            except BaseException:
+                self.close()
+                raise
 
     def write(self, record: Record, value: bytes) -> None:
         if not isinstance(record, Unique | Verdict | Event | Toll | Coding):
@@ -65,12 +69,16 @@ class SqliteSink:
         self._buffer.append((record, value))
 
     def flush(self) -> Mapping[str, bytes]:
+        if self._db is None:
+            raise StoragePaused(f"{self.path}: not brought back to its committed state yet")
         if not self._buffer:
             return {}
-        if self._db is None:
-            raise RuntimeError("flush before resume")
-        with _troubles(self.path), transaction(self._db):
-            Loader(self._db).load(self._buffer)
+        try:
+            with _troubles(self.path), transaction(self._db):
+                Loader(self._db).load(self._buffer)
+        except BaseException:
+            self.close()
+            raise
         self._buffer = []
         return {} if "file" in self._committed else {"file": b"1"}
 

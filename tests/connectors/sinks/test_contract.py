@@ -272,6 +272,29 @@ def test_numbers_beyond_64_bits_do_not_stop_a_sink(kind: Kind, tmp_path: Path) -
     assert sorted(standing(kind, tmp_path, *messages)) == ["e1"]
 
 
+def test_a_flush_without_a_resume_that_succeeded_pauses_and_touches_nothing(kind: Kind, tmp_path: Path) -> None:
+    sink = kind.make(tmp_path)
+    for _, record, value in coded(event()):
+        sink.write(record, value)
+    with pytest.raises(StoragePaused):
+        sink.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jsonl_does_not_append_behind_a_half_written_line(tmp_path: Path) -> None:
+    disk = FullDisk(100)
+    sink = JsonlSink(tmp_path, opener=disk)
+    sink.resume({})
+    for _ in range(2):  # the second time there is room, but nobody has cut the file yet
+        for _, record, value in coded(event()):
+            sink.write(record, value)
+        with pytest.raises(StoragePaused):
+            sink.flush()
+        disk.room = 100_000
+    sink.resume({})
+    assert jsonl_content(tmp_path) == {}
+
+
 class FullDisk:
     """An opener whose disk takes `room` bytes more, then raises `trouble`, with half a line written."""
 

@@ -375,6 +375,9 @@ def test_a_locked_file_pauses_and_loses_nothing(tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoragePaused, match="another program holds"):
             sink.flush()
+    feed(sink, coded(event()))
+    with pytest.raises(StoragePaused, match="committed state"):
+        sink.flush()
     sink.resume({})
     feed(sink, coded(event()))
     sink.flush()
