@@ -26,6 +26,15 @@ COMMANDS: dict[str, str] = {
 }
 #: Groups of commands: name → (what it is about, its commands).
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "rejects": (
+        "Inputs that could not be used: count, look, try again.",
+        {
+            "list": "pipeline.cli.rejects:list_rejects",
+            "show": "pipeline.cli.rejects:show",
+            "redrive": "pipeline.cli.rejects:redrive",
+        },
+    ),
+    "log": ("Keep the log small.", {"trim": "pipeline.cli.log:trim"}),
     "config": (
         "The settings: check them, see where each comes from.",
         {"check": "pipeline.cli.config:check", "show": "pipeline.cli.config:show"},

@@ -1,0 +1,299 @@
+"""`rasd rejects`: inputs that could not be used: count them, look at one, try them again."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.context import FAILED, NotFound, complain, put, put_json, say, table, the_log, warn
+from pipeline.cli.tail import style_of_stdout
+from pipeline.errors import RasdError, Unusable
+from pipeline.telemetry import escape
+
+if TYPE_CHECKING:
+    from pipeline.log import Message
+    from pipeline.log.sqlite import SqliteLog
+    from pipeline.records import Reject
+
+STATE = "rejects"  # stage name under which the log keeps what was redriven
+EXAMPLES = 3  # positions listed for each reason
+_BATCH = 256
+
+Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
+StageName = Annotated[str | None, typer.Option("--stage", help="Only this stage.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reject with where it stands on its own topic."""
+
+    partition: int
+    offset: int
+    time: int | None
+    reject: Reject
+
+    @property
+    def at(self) -> str:
+        return position(self.partition, self.offset)
+
+
+def position(partition: int, offset: int) -> str:
+    """ "17", or "2:17" in another partition than the first."""
+    return f"{partition}:{offset}" if partition else str(offset)
+
+
+def list_rejects(ctx: typer.Context, reason: Reason = None, stage: StageName = None, as_json: Json = False) -> None:
+    """Count the rejects by stage and reason, and say where the first of each stand.
+
+    \b
+    Examples:
+      rasd rejects list
+      rasd rejects list --stage extract --json
+    """
+    groups: dict[tuple[str, str], list[Held]] = {}
+    with the_log(ctx) as log:
+        for held in _held(log, _chosen(reason, stage)):
+            groups.setdefault((held.reject.stage, held.reject.reason), []).append(held)
+        done = {
+            key: sum(1 for h in held if _key(h.partition, h.offset) in log.state(STATE)) for key, held in groups.items()
+        }
+    if as_json:
+        put_json(
+            [
+                {
+                    "stage": stage,
+                    "reason": reason,
+                    "count": len(held),
+                    "redriven": done[stage, reason],
+                    "retryable": held[0].reject.retryable,
+                    "positions": [h.at for h in held],
+                }
+                for (stage, reason), held in groups.items()
+            ]
+        )
+        return
+    rows = [
+        [
+            stage,
+            reason,
+            len(held),
+            done[stage, reason],
+            " ".join(h.at for h in held[:EXAMPLES]) + (" …" if len(held) > EXAMPLES else ""),
+            held[0].reject.error[:80],
+        ]
+        for (stage, reason), held in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]
+    if not rows:
+        say("no rejects")
+        return
+    for line in table(["stage", "reason", "count", "redriven", "at", "for example"], rows, right=(2, 3)):
+        put(line)
+
+
+def show(
+    ctx: typer.Context,
+    at: Annotated[str, typer.Argument(metavar="OFFSET", help="Where it stands on rejects: 17, or 2:17.")],
+    as_json: Json = False,
+) -> None:
+    """Show one reject: where it came from, what went wrong, and its bytes (escaped).
+
+    \b
+    Examples:
+      rasd rejects show 17
+    """
+    from pipeline.cli.pretty import block
+
+    with the_log(ctx) as log:
+        held = _at(log, at)
+        redriven = _key(held.partition, held.offset) in log.state(STATE)
+    if as_json:
+        import orjson
+
+        from pipeline.wire import encode
+
+        put_json({"at": held.at, "redriven": redriven, "reject": orjson.loads(encode(held.reject))})
+        return
+    for line in block(held.reject, style_of_stdout()):
+        put(line)
+    put(f"  again   {'redriven' if redriven else _obstacle(held.reject) or 'can be redriven'}")
+    raw = _bytes(held.reject)
+    put(f"  bytes   {len(raw):,}{' (cut)' if held.reject.truncated else ''}")
+    put()
+    put(escape(raw.decode("utf-8", "backslashreplace"), newlines=True))
+
+
+def redrive(
+    ctx: typer.Context,
+    at: Annotated[list[str] | None, typer.Argument(metavar="[OFFSET]...", help="Which: 17, or 2:17.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that can be.")] = False,
+    reason: Reason = None,
+    stage: StageName = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=NAME", help="For lines of an archive: as `rasd replay --field`."),
+    ] = None,
+) -> None:
+    """Put rejects back where they came from, each at most once, for the next run to take up.
+
+    A message goes back to its topic. A line of an archive is read again and goes to articles; if it is still no
+    article it stays where it is.
+
+    \b
+    Examples:
+      rasd rejects redrive 17 18
+      rasd rejects redrive --reason timeout
+      rasd rejects redrive --all && rasd run --once
+    """
+    if bool(at) == bool(every or reason or stage):
+        raise typer.BadParameter("name offsets, or --all, --reason or --stage", param_hint="OFFSET")
+    parse = _parser(field or [])
+    counts = {"redriven": 0, "already": 0, "still": 0, "refused": 0}
+    with the_log(ctx, readonly=False) as log:
+        chosen = [_at(log, text) for text in at] if at else _held(log, _chosen(reason, stage))
+        batch: list[Held] = []
+        for held in chosen:
+            batch.append(held)
+            if len(batch) == _BATCH:
+                _again(log, batch, parse, counts, loud=bool(at))
+                batch = []
+        _again(log, batch, parse, counts, loud=bool(at))
+    words = {
+        "redriven": "redriven",
+        "already": "redriven before",
+        "still": "still unusable",
+        "refused": "cannot be redriven",
+    }
+    put(", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key] or key == "redriven"))
+    if at and counts["redriven"] + counts["already"] < len(at):
+        raise typer.Exit(FAILED)
+
+
+Parse = Callable[["Reject", bytes], tuple[str, "str | None", bytes, "int | None"]]
+
+
+def _again(log: SqliteLog, batch: list[Held], parse: Parse, counts: dict[str, int], *, loud: bool) -> None:
+    """Appends what can be, with the note that it was, in one transaction."""
+    tell = complain if loud else warn
+    with log.transaction():
+        state = log.state(STATE)
+        for held in batch:
+            key = _key(held.partition, held.offset)
+            if key in state:
+                counts["already"] += 1
+                continue
+            if what := _obstacle(held.reject):
+                counts["refused"] += 1
+                tell(f"{held.at}: {what}")
+                continue
+            try:
+                topic, message_key, value, time = parse(held.reject, _bytes(held.reject))
+            except RasdError as e:
+                counts["still"] += 1
+                tell(f"{held.at}: still unusable: {e}")
+                continue
+            partition, offset = log.append(topic, message_key, value, held.time if time is None else time)
+            log.change(STATE, {key: f"{topic}[{partition}]@{offset}".encode()})
+            counts["redriven"] += 1
+
+
+def _parser(fields: list[str]) -> Parse:
+    """Makes (topic, key, bytes, time) of a reject. The parser raises RasdError where it is still unusable."""
+    from connectors.sources.rows import Options, read_row
+    from pipeline.cli.replay import _fields
+    from pipeline.records import Article
+    from pipeline.topics import ARTICLES
+    from pipeline.wire import encode
+
+    options = Options(fields=_fields(fields))
+
+    def parse(reject: Reject, raw: bytes) -> tuple[str, str | None, bytes, int | None]:
+        if reject.topic is not None:
+            return reject.topic, reject.key, raw, None
+        found = read_row(raw, options, reject.file or "", reject.line or 0, reject.offset or 0)
+        if not isinstance(found, Article):
+            raise Unusable(f"{found.reason}: {found.error}", reason=found.reason)
+        time = int(found.published.timestamp() * 1000) if found.published else None
+        return ARTICLES.name, ARTICLES.key(found), encode(found), time
+
+    return parse
+
+
+def _obstacle(reject: Reject) -> str | None:
+    """Why it can never be redriven, if so."""
+    from pipeline.topics import TOPICS
+
+    if reject.truncated:
+        return "only the beginning of its bytes was kept (truncated): read it from its source again"
+    if reject.topic is None and reject.line is None:
+        return "a whole file and no line of one: replay the file again"
+    if reject.topic is not None and reject.topic not in TOPICS:
+        return f"there is no topic {reject.topic!r}"
+    try:
+        _bytes(reject)
+    except RasdError as e:
+        return str(e)
+    return None
+
+
+def _bytes(reject: Reject) -> bytes:
+    try:
+        return base64.b64decode(reject.value, validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise Unusable("its bytes are no base64", reason="bad-record") from e
+
+
+# -- reading the topic -----------------------------------------------------------------------------------------------
+
+
+def _chosen(reason: str | None, stage: str | None) -> Callable[[Reject], bool]:
+    return lambda r: (reason is None or r.reason == reason) and (stage is None or r.stage == stage)
+
+
+def _held(log: SqliteLog, wanted: Callable[[Reject], bool]) -> Iterator[Held]:
+    from pipeline.topics import REJECTS
+
+    for message in log.scan(REJECTS.name):
+        try:
+            held = _read(message)
+        except RasdError as e:
+            warn(f"{position(message.partition, message.offset)}: {e}")
+            continue
+        if wanted(held.reject):
+            yield held
+
+
+def _read(message: Message) -> Held:
+    from pipeline.records import Reject
+    from pipeline.wire import decode
+
+    return Held(message.partition, message.offset, message.time, decode(Reject, message.value))
+
+
+def _at(log: SqliteLog, text: str) -> Held:
+    """Raises: NotFound, typer.BadParameter."""
+    from pipeline.topics import REJECTS
+
+    partition, _, offset = text.rpartition(":")
+    if not (offset.isascii() and offset.isdigit() and len(offset) < 13 and (not partition or partition.isdigit())):
+        raise typer.BadParameter(f"{text!r} is no offset such as 17 or 2:17", param_hint="OFFSET")
+    found = log.read(REJECTS.name, int(partition or 0), int(offset), 1)
+    if not found or found[0].offset != int(offset):
+        raise NotFound(f"no reject at {text}")
+    return _read(found[0])
+
+
+def _key(partition: int, offset: int) -> str:
+    return f"redriven:{partition}:{offset}"
+
+
+def counted(log: SqliteLog) -> tuple[int, int]:
+    """How many rejects there are, and how many of them may succeed later and were not redriven."""
+    held = list(_held(log, lambda r: True))
+    done = log.state(STATE)
+    return len(held), sum(h.reject.retryable and _key(h.partition, h.offset) not in done for h in held)
