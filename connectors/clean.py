@@ -186,24 +186,26 @@ def _is_link(line: str, links: set[str]) -> bool:
 def _drop_related(tree: html.HtmlElement) -> None:
     """Removes labels like «اقرأ أيضاً» with the links that follow them."""
     labels, _ = _boilerplate()
+    judged = set()
     for element in list(tree.iter(etree.Element)):
-        for words in (element.text, element.tail):
-            if not words or len(words) > _LABEL_LINE or not (found := labels.match(_fold(words))):
+        for words, owner in ((element.text, element), (element.tail, element.getparent())):
+            if owner is None or not words or len(words) > _LABEL_LINE or not labels.match(_fold(words)):
                 continue
-            if found.end() < len(_fold(words)) and _fold(words)[found.end()].isalnum():
-                continue
-            block = element if words is element.text else element.getparent()
-            if block is not None:
+            block = _block(owner)
+            if block is not None and block not in judged:
+                judged.add(block)
                 _drop_block(block)
-            break
 
 
-def _drop_block(element: html.HtmlElement) -> None:
-    block = element
-    while block.tag not in _BLOCKS and block.getparent() is not None:
-        block = block.getparent()
-    if block.tag not in _BLOCKS or block.getparent() is None:
-        return
+def _block(element: html.HtmlElement) -> html.HtmlElement | None:
+    """The nearest block around the element that can be taken out."""
+    while element is not None and element.tag not in _BLOCKS:
+        element = element.getparent()
+    return element if element is not None and element.getparent() is not None else None
+
+
+def _drop_block(block: html.HtmlElement) -> None:
+    """Takes the block out if it is a label and links, and the links behind it if it is a label alone."""
     labels, _ = _boilerplate()
     words = _fold(_words(block))
     found = labels.match(words)
@@ -212,11 +214,9 @@ def _drop_block(element: html.HtmlElement) -> None:
     rest = len(words[found.end() :].strip(" :：|-–—.…"))
     if rest and _linked(block) < 0.7 * rest:
         return
-    follower = block.getnext()
     if not rest:
-        while follower is not None and _is_links(follower):
-            follower, gone = follower.getnext(), follower
-            gone.drop_tree()
+        while (follower := block.getnext()) is not None and _is_links(follower):
+            follower.drop_tree()
     block.drop_tree()
 
 
@@ -276,4 +276,4 @@ def _boilerplate() -> tuple[re.Pattern[str], re.Pattern[str]]:
         else:
             raise FileError(BOILERPLATE, number, f"kind {kind!r} is neither related nor line")
     longest_first = sorted(labels, key=lambda label: (-len(label), label))
-    return re.compile(f"(?:{'|'.join(longest_first)})"), re.compile("|".join(f"(?:{line})" for line in lines))
+    return re.compile(rf"(?:{'|'.join(longest_first)})\b"), re.compile("|".join(f"(?:{line})" for line in lines))

@@ -106,6 +106,20 @@ def test_counters_and_share_lines_go(noise: str) -> None:
     assert clean_page(page(body=paragraphs(PARAGRAPHS[0], noise, *PARAGRAPHS[1:])).encode()).body == BODY
 
 
+@pytest.mark.parametrize(
+    "related",
+    [
+        "<p>اقرأ أيضا <a href='/x'>هدوء حذر في الريف الشرقي بعد ليلة صاخبة</a></p>",
+        "<p><a href='/x'>اقرأ أيضا: هدوء حذر في الريف الشرقي بعد ليلة صاخبة</a></p>",
+        "<div><b>شاهد أيضاً</b></div><div><a href='/x'>هدوء حذر في الريف الشرقي بعد ليلة صاخبة</a></div>",
+        "<section><h4>مقالات ذات صلة</h4><p><a href='/x'>هدوء حذر</a></p><p><a href='/y'>طقس</a></p></section>",
+    ],
+)
+def test_links_to_other_texts_go_with_their_label(related: str) -> None:
+    text = paragraphs(PARAGRAPHS[0]) + related + paragraphs(*PARAGRAPHS[1:])
+    assert clean_page(page(body=text).encode()).body == BODY
+
+
 def test_the_text_tells_the_language_better_than_the_template() -> None:
     assert clean_page(page().replace("ar-SY", "en-US").encode()).language == "ar"
 
