@@ -1,0 +1,336 @@
+"""Records from what was read: events, tolls, and the evidence, reasons and confidence of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from pipeline.ids import event_id, toll_id
+from pipeline.records import (
+    EVENT_TYPE_OF,
+    Actor,
+    Claim,
+    Event,
+    EventDate,
+    Evidence,
+    Extractor,
+    Realis,
+    Side,
+    Source,
+    Span,
+    SubEventType,
+    Toll,
+    Unique,
+    Why,
+)
+from processors.extract import places as where
+from processors.extract.actors import Ids
+from processors.extract.claims import Context
+from processors.extract.claims import Found as ClaimFound
+from processors.extract.merge import Incident
+from processors.extract.roles import Role
+from processors.extract.sources import Speaker
+from processors.extract.tolls import period, reconciliations
+from processors.text import fold_word
+
+EVIDENCE_ROOM = 720
+MAX_EVIDENCE = 8
+MAX_PLACES = 4
+MAX_ACTORS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all records of one article revision share."""
+
+    unique: Unique
+    extractor: Extractor
+    today: EventDate
+
+
+def events(c: Context, ids: Ids, envelope: Envelope, incidents: Sequence[Incident], claims: Sequence[ClaimFound]) -> (
+    list[Event]
+):  # fmt: skip
+    """One event an incident, in text order, ids counted among equals."""
+    out: list[Event] = []
+    seen: Counter[tuple[object, ...]] = Counter()
+    for incident in incidents:
+        event = _event(c, ids, envelope, incident, claims)
+        place = fold_word(event.places[0].text) if event.places else None
+        key = (event.sub_event_type, event.date.start, place)
+        identity = event_id(event.article_id, event.sub_event_type, event.date.start, place, seen[key])
+        seen[key] += 1
+        out.append(replace(event, id=identity))
+    return out
+
+
+def _event(
+    c: Context, ids: Ids, envelope: Envelope, incident: Incident, claims: Sequence[ClaimFound]
+) -> Event:
+    best = incident.best
+    numbers = sorted({k for t in incident.tellings for k in t.claims})
+    speakers = _speakers(incident, c)
+    found_places = _places(c, incident)
+    actors, why_actors = _actors(c, ids, incident)
+    date, why_date = _date(c, envelope, incident)
+    records = claim_records(c, ids, [claims[k] for k in numbers], numbers, speakers)
+    sub = cast(SubEventType, best.type)
+    article, verdict = envelope.unique.article, envelope.unique.verdict
+    why: dict[str, tuple[Why, ...]] = {
+        "event": tuple(Why(rule=f"{t.frame.trigger.entry.row}/{t.frame.rule}",
+                           span=c.r.span(t.frame.trigger.first, t.frame.trigger.last)) for t in incident.tellings[:8]),
+        "date": why_date,
+    }  # fmt: skip
+    if found_places:
+        why["places"] = tuple(Why(rule=p.rule, span=c.r.span(p.first, p.last)) for p in found_places)
+    if actors:
+        why["actors"] = why_actors
+    if records:
+        why["casualties"] = tuple(Why(rule=claims[k].rule, span=c.r.span(claims[k].first, claims[k].last))
+                                  for k in numbers)  # fmt: skip
+    if best.realis != "reported":
+        why["realis"] = (Why(rule="background", span=date.span),)
+    return Event(
+        id="", article_id=article.id, revision=verdict.revision, url=article.url, outlet=article.outlet,
+        language=article.language, published=article.published, realis=cast(Realis, best.realis),
+        event_type=EVENT_TYPE_OF[sub], sub_event_type=sub, date=date,
+        places=tuple(where.record(c.r, p) for p in found_places), actors=actors,
+        civilian_targeting=_civilians(ids, actors, records), casualties=records,
+        sources=tuple(s.record(c) for s in speakers), evidence=evidence(c, _clauses(incident)),
+        confidence=confidence(incident, bool(found_places), date, actors, records), why=why,
+        extractor=envelope.extractor,
+    )  # fmt: skip
+
+
+def confidence(
+    incident: Incident, placed: bool, date: EventDate, actors: Sequence[Actor], claims: Sequence[Claim]
+) -> float:
+    """0.40, and 0.10 each for: a trigger that names the type, a place, a date in words, an actor, a claim; 0.05 for a
+    second telling; less 0.10 where the place comes from another sentence. Not yet calibrated."""
+    value = 0.40 + 0.10 * (not incident.best.generic) + 0.10 * placed + 0.10 * (date.basis != "published")
+    value += 0.10 * bool(actors) + 0.10 * bool(claims) + 0.05 * (len(incident.tellings) > 1)
+    value -= 0.10 * incident.best.inherited
+    return round(min(value, 0.95), 2)
+
+
+def _clauses(incident: Incident) -> list[tuple[int, int]]:
+    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    return [(t.frame.first, t.frame.last) for t in ordered]
+
+
+def evidence(c: Context, clauses: Iterable[tuple[int, int]]) -> tuple[Evidence, ...]:
+    """Clauses as quotes, none inside another, within the room that a record has."""
+    out: list[Evidence] = []
+    room = EVIDENCE_ROOM
+    for first, last in clauses:
+        start, end = c.r.span(first, last)
+        if any(e.start <= start and end <= e.end for e in out):
+            continue
+        room -= end - start
+        if (room < 0 and out) or len(out) >= MAX_EVIDENCE:
+            break
+        out.append(Evidence(start=start, end=end, quote=c.r.folded.raw[start:end]))
+    return tuple(out)
+
+
+def _speakers(incident: Incident, c: Context) -> list[Speaker]:
+    out: list[Speaker] = []
+    names: set[str] = set()
+    for told in incident.tellings:
+        for s in told.speakers:
+            key = s.id or fold_word(s.name)
+            if key + s.stance not in names and len(out) < 6:
+                names.add(key + s.stance)
+                out.append(s)
+    return out
+
+
+def _places(c: Context, incident: Incident) -> list[where.Found]:
+    own = [p for t in incident.tellings if not t.inherited for p in t.places]
+    found = own or [p for t in incident.tellings for p in t.places]
+    seen: set[str] = set()
+    unique: list[where.Found] = []
+    for p in found:
+        if p.key(c.r) not in seen:
+            seen.add(p.key(c.r))
+            unique.append(p)
+    ranked = where.ranked(unique)
+    level = [p for p in ranked if where.ORDER.get(p.precision, 4) == where.ORDER.get(ranked[0].precision, 4)]
+    return ranked[: max(MAX_PLACES, len(level))] if ranked else []
+
+
+def _actors(c: Context, ids: Ids, incident: Incident) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
+    chosen: list[Role] = []
+    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    roles_of: dict[str, str] = {}
+    for told in ordered:
+        for role in told.roles:
+            if role.actor in roles_of or len(chosen) >= MAX_ACTORS:
+                continue
+            roles_of[role.actor] = role.role
+            chosen.append(role)
+    firm = [r for r in chosen if r.actor not in ("unidentified_armed_group", "police_unidentified")]
+    kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]
+    actors = tuple(
+        Actor(role=r.role, id=r.actor, coarse=ids.coarse(r.actor), name=ids.name(r.actor),  # type: ignore[arg-type]
+              kind=ids.kind(r.actor), text=c.r.quote(r.named.first, r.named.last),  # type: ignore[arg-type]
+              span=c.r.span(r.named.first, r.named.last))
+        for r in kept
+    )  # fmt: skip
+    return actors, tuple(Why(rule=r.rule, span=c.r.span(r.named.first, r.named.last)) for r in kept)
+
+
+def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate, tuple[Why, ...]]:
+    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    dated = [t.date for t in ordered if t.date is not None and t.date.start is not None]
+    if dated:
+        m = min(dated[:4], key=lambda m: ((m.end - m.start).days if m.end and m.start else 9999))
+        return m.dated(c.r), (Why(rule=m.rule, span=c.r.span(m.first, m.last)),)
+    unresolved = next((t.date for t in ordered if t.date is not None), None)
+    if unresolved is not None:
+        return unresolved.dated(c.r), (Why(rule=unresolved.rule, span=c.r.span(unresolved.first, unresolved.last)),)
+    return envelope.today, (Why(rule="day-of-publication" if envelope.today.start else "undated"),)
+
+
+def _civilians(ids: Ids, actors: Sequence[Actor], claims: Sequence[Claim]) -> bool:
+    targets = [a for a in actors if a.role == "target"]
+    if targets:
+        return all(ids.kind(a.id) == "civilian" for a in targets)
+    return bool(claims) and all(s.id in ("civilians", "protesters", "journalists") for k in claims for s in k.group)
+
+
+# ---- claims
+
+
+def claim_records(
+    c: Context, ids: Ids, found: Sequence[ClaimFound], numbers: Sequence[int], speakers: Sequence[Speaker]
+) -> tuple[Claim, ...]:
+    """Claims of one record: repeats become mentions, parts point to their whole, one a side and outcome is primary."""
+    kept: list[ClaimFound] = []
+    mentions: list[list[Span]] = []
+    index_of: dict[int, int] = {}
+    for k, claim in zip(numbers, found, strict=True):
+        same = next((i for i, other in enumerate(kept) if _repeats(other, claim, index_of)), None)
+        if same is not None:
+            index_of[k] = same
+            mentions[same].append(c.r.span(claim.first, claim.last))
+            continue
+        index_of[k] = len(kept)
+        kept.append(claim)
+        mentions.append([])
+    primary = _primary(kept, [len(m) for m in mentions])
+    out = []
+    for i, claim in enumerate(kept):
+        whole = index_of.get(claim.part_of) if claim.part_of is not None else None
+        out.append(
+            Claim(
+                outcome=claim.outcome, count=claim.count, unit=claim.unit,  # type: ignore[arg-type]
+                low=claim.low, high=claim.high, hedge=claim.hedge, group=_group(c, ids, claim),
+                category=claim.category, sources=_said_by(c, claim, speakers),
+                part_of=whole if whole != i else None, primary=i in primary,
+                span=c.r.span(claim.first, claim.last), mentions=tuple(mentions[i]),
+            )
+        )  # fmt: skip
+    return tuple(out)
+
+
+def _repeats(a: ClaimFound, b: ClaimFound, index_of: dict[int, int]) -> bool:
+    same = (a.outcome, a.count, a.hedge, a.category) == (b.outcome, b.count, b.hedge, b.category)
+    whole_a = index_of.get(a.part_of) if a.part_of is not None else None
+    whole_b = index_of.get(b.part_of) if b.part_of is not None else None
+    return same and a.count is not None and _ids(a) == _ids(b) and whole_a == whole_b
+
+
+def _ids(claim: ClaimFound) -> frozenset[str]:
+    return frozenset(s for s, _ in claim.sides)
+
+
+def _group(c: Context, ids: Ids, claim: ClaimFound) -> tuple[Side, ...]:
+    return tuple(
+        ids.side(c.r, named, side) if named is not None
+        else Side(id=side, coarse=ids.coarse(side), name=ids.name(side), text=c.r.quote(claim.first, claim.last),
+                  span=c.r.span(claim.first, claim.last))
+        for side, named in claim.sides
+    )  # fmt: skip
+
+
+def _said_by(c: Context, claim: ClaimFound, speakers: Sequence[Speaker]) -> tuple[int, ...]:
+    sentence = c.r.sentence[claim.at]
+    return tuple(i for i, s in enumerate(speakers) if c.r.sentence[s.at] == sentence and s.stance == "asserts")
+
+
+def _primary(kept: Sequence[ClaimFound], repeats: Sequence[int]) -> set[int]:
+    """Per outcome and side the claim told most often, then the one that is no headline's rounding, then the first."""
+    best: dict[tuple[str, frozenset[str]], int] = {}
+    for i, claim in enumerate(kept):
+        if claim.part_of is not None:
+            continue
+        key = (claim.outcome, _ids(claim))
+        j = best.get(key)
+        if j is None or _weight(claim, repeats[i]) > _weight(kept[j], repeats[j]):
+            best[key] = i
+    return set(best.values())
+
+
+def _weight(claim: ClaimFound, repeats: int) -> tuple[bool, int, bool]:
+    return claim.count is not None, repeats, claim.hedge in ("exact", "at_least")
+
+
+# ---- tolls
+
+
+def tolls(
+    c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str],
+    found_places: Sequence[where.Found], speakers: Sequence[Speaker],
+) -> list[Toll]:  # fmt: skip
+    """Running totals: neighbours of one sentence share a record."""
+    groups: list[list[int]] = []
+    for k, rule in enumerate(rules):
+        if not rule:
+            continue
+        if groups and c.r.sentence[claims[groups[-1][0]].at] == c.r.sentence[claims[k].at]:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    fresh = [claims[k].count or 0 for k, rule in enumerate(rules) if not rule and claims[k].outcome == "killed"]
+    everywhere = [claims[k].count for k, rule in enumerate(rules) if rule and claims[k].count]
+    out: list[Toll] = []
+    seen: Counter[tuple[object, ...]] = Counter()
+    for group in groups:
+        toll = _toll(c, ids, envelope, claims, rules, group, found_places, speakers)
+        arithmetic = reconciliations([n for n in everywhere if n], fresh)
+        own = {claims[k].count for k in group}
+        kept = tuple(x for x in arithmetic if (x.total in own) or (x.after in own))
+        sides = [s.id for s in toll.casualties[0].group]
+        key = (toll.casualties[0].outcome, tuple(sorted(sides)), toll.period.end)
+        identity = toll_id(toll.article_id, toll.casualties[0].outcome, sides, toll.period.end, seen[key])
+        seen[key] += 1
+        out.append(replace(toll, id=identity, reconciles=kept))
+    return out
+
+
+def _toll(
+    c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str], group: list[int],
+    found_places: Sequence[where.Found], speakers: Sequence[Speaker],
+) -> Toll:  # fmt: skip
+    first = claims[group[0]]
+    sentence = c.r.sentence[first.at]
+    said = [s for s in speakers if c.r.sentence[s.at] == sentence and s.stance == "asserts"][:4]
+    low, high = max(c.r.bounds(first.at)[0], first.first - 40), claims[group[-1]].last + 40
+    here = [p for p in found_places if c.r.sentence[p.first] == sentence and low <= p.first < high]
+    article, verdict = envelope.unique.article, envelope.unique.verdict
+    spans = [(claims[k].first, claims[k].last) for k in group]
+    return Toll(
+        id="", article_id=article.id, revision=verdict.revision, url=article.url, outlet=article.outlet,
+        language=article.language, published=article.published, period=period(c, first),
+        places=tuple(where.record(c.r, p) for p in where.ranked(here)[:MAX_PLACES]),
+        casualties=claim_records(c, ids, [claims[k] for k in group], group, said),
+        sources=tuple(s.record(c) for s in said), evidence=evidence(c, spans),
+        confidence=0.8 if any(rules[k] in ("since", "window", "risen") for k in group) else 0.6,
+        why={"scope": tuple(Why(rule=rules[k], span=c.r.span(claims[k].first, claims[k].last)) for k in group),
+             "casualties": tuple(Why(rule=claims[k].rule, span=c.r.span(claims[k].first, claims[k].last))
+                                 for k in group)},
+        extractor=envelope.extractor,
+    )  # fmt: skip

@@ -1,0 +1,372 @@
+"""Dates: absolute ones with every calendar's month names, words relative to publication, windows of hours and days.
+
+Relative words resolve against the day of publication in the outlet's local time; without one they stay unresolved.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.records import EventDate
+from processors.extract.lexicons import Hit, Hits
+from processors.extract.numbers import Quantity
+from processors.text import SPACE, Reading
+
+Precision = Literal["day", "days", "week", "month", "year", "unknown"]
+EARLIEST = 1800  # a four-digit number below is no year
+A_FEW = (2, 7)  # «قبل أيام»
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A time expression in words `first:last`.
+
+    kind: point, window («خلال 24 ساعة»), since («منذ»), history (a war's years); start/end None if unresolved.
+    """
+
+    first: int
+    last: int
+    start: dt.date | None
+    end: dt.date | None
+    precision: Precision
+    basis: Literal["text", "relative"]
+    kind: Literal["point", "window", "since"]
+    rule: str
+    days: int = 0  # length of a window
+
+    def dated(self, r: Reading) -> EventDate:
+        """As the record's field."""
+        if self.start is None:
+            return EventDate(precision="unknown", basis=self.basis, text=r.quote(self.first, self.last),
+                             span=r.span(self.first, self.last))  # fmt: skip
+        return EventDate(start=self.start, end=self.end, precision=self.precision, basis=self.basis,
+                         text=r.quote(self.first, self.last), span=r.span(self.first, self.last))  # fmt: skip
+
+
+def dates(r: Reading, hits: Hits, numbers: dict[int, Quantity], today: dt.date | None) -> list[Mention]:
+    """Time expressions in text order. numbers: quantities by the word of their core; today: day of publication."""
+    found: list[Mention] = []
+    seeds = {h.first for h in hits.of("months")} | {h.first for h in hits.of("times")}
+    seeds |= {q.core for q in numbers.values() if q.count is not None}
+    end = -1
+    for i in sorted(seeds):
+        if i < end:
+            continue
+        for rule in RULES:
+            mention = rule(r, hits, numbers, i, today)
+            if mention is not None:
+                mention = _with_since(r, hits, mention, today)
+                found.append(mention)
+                end = mention.last
+                break
+    return found
+
+
+def _time(hits: Hits, i: int, *kinds: str) -> Hit | None:
+    hit = hits.at("times", i)
+    return hit if hit is not None and hit.entry.get("kind") in kinds else None
+
+
+def _near(r: Reading, i: int, reach: int = 1) -> bool:
+    """Whether word `i` exists and continues the words before it (a comma or slash allowed with reach 1)."""
+    return i < len(r.words) and r.gap[i] <= reach
+
+
+def _absolute(
+    r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None
+) -> Mention | None:
+    """«16 آذار (مارس) 2018», «آذار/مارس الماضي», «16-20 آذار»."""
+    day: int | None = None
+    k = i
+    q = numbers.get(i)
+    if q is not None and q.core == i and q.count is not None and 1 <= q.count <= 31:
+        day, k = q.count, q.last_core
+        for filler in ("من", "شهر"):
+            if _near(r, k) and r.words[k] == filler:
+                k += 1
+    if not _near(r, k):
+        return None
+    month = hits.at("months", k)
+    if month is None:
+        return None
+    number = int(month.entry.get("month"))
+    k = month.last
+    if _near(r, k):  # the same month in another calendar: «آذار / مارس»
+        twin = hits.at("months", k)
+        if twin is not None and int(twin.entry.get("month")) == number:
+            k = twin.last
+    year: int | None = None
+    rule = "month-name"
+    back = _time(hits, k, "past", "current", "future") if _near(r, k) else None
+    if back is not None:
+        k = back.last
+        rule = "month-" + back.entry.get("kind")
+    j = k
+    while _near(r, j) and r.words[j] in ("من", "العام", "عام", "سنه", "الجاري", "للعام", "لعام") and j - k < 3:
+        j += 1
+    if _near(r, j) and r.words[j].isdigit() and len(r.words[j]) == 4 and EARLIEST <= int(r.words[j]) <= 2100:
+        year, k = int(r.words[j]), j + 1
+    elif j - k >= 1 and _near(r, j) and (past := _time(hits, j, "past", "current")) is not None and today:
+        year, k = today.year - (past.entry.get("kind") == "past"), past.last
+    if year is None and today is not None:
+        year = _year_of(day, number, back.entry.get("kind") if back else "", today)
+    basis: Literal["text", "relative"] = "text"
+    first = i
+    while first and r.ends[first - 1] == r.starts[first] and r.words[first - 1] in ("ال", "لل", "ب"):
+        first -= 1
+    if year is None:
+        return Mention(first, k, None, None, "unknown", "relative", "point", rule)
+    last_day = calendar.monthrange(year, number)[1]
+    if day is not None and day > last_day:
+        return None
+    start = dt.date(year, number, day or 1)
+    end = start if day else dt.date(year, number, last_day)
+    return Mention(first, k, start, end, "day" if day else "month", basis, "point", rule)
+
+
+def _year_of(day: int | None, month: int, tense: str, today: dt.date) -> int:
+    """The latest such month not after today; «المقبل» the next."""
+    if tense == "future":
+        return today.year + (month <= today.month)
+    if tense == "past" and day is None and month == today.month:
+        return today.year - 1
+    later = (month, day or 1) > (today.month, today.day)
+    return today.year - 1 if later else today.year
+
+
+def _year(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«عام 2014», «في 2014»."""
+    word = r.words[i]
+    if not (word.isdigit() and len(word) == 4 and EARLIEST <= int(word) <= 2100):
+        return None
+    before = r.words[i - 1] if i else ""
+    if before not in ("عام", "العام", "سنه", "في", "منذ", "لعام", "للعام", "بعام", "وعام", "نهايه", "بدايه", "حرب"):
+        return None
+    year = int(word)
+    first = i - 1 if before in ("عام", "العام", "سنه", "لعام", "للعام", "وعام") else i
+    return Mention(first, i + 1, dt.date(year, 1, 1), dt.date(year, 12, 31), "year", "text", "point", "year")
+
+
+def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«الجمعة», «يوم الجمعة الماضي», «ليل الخميس», «أمس الخميس», «اليوم الأحد»."""
+    k, part, named = i, "", _time(hits, i, "part")
+    if named is not None:
+        part, k = named.entry.get("value"), named.last
+        if not _near(r, k, SPACE):
+            return None
+    shift = _time(hits, k, "day")
+    offset = int(shift.entry.get("value")) if shift is not None else None
+    if shift is not None:
+        k = shift.last
+    elif k < len(r.words) and r.words[k] in ("يوم", "ويوم", "مساء", "صباح", "بيوم", "نهار", "ليوم"):
+        k += 1
+    day = _time(hits, k, "weekday") if _near(r, k, SPACE) else None
+    if day is not None and shift is None and _later_ordinal(r, hits, day):
+        return None
+    if day is not None:
+        k = day.last
+    tense = _time(hits, k, "past", "future") if day is not None and _near(r, k, SPACE) else None
+    if tense is not None:
+        k = tense.last
+    if day is None and (shift is None or not part and offset == 0 and not _bare_today(r, i)):
+        return None
+    if today is None:
+        return Mention(i, k, None, None, "unknown", "relative", "point", "relative-unresolved")
+    if offset is not None:
+        date, rule = today + dt.timedelta(days=offset), "yesterday" if offset == -1 else "day-word"
+    else:
+        assert day is not None
+        weekday = int(day.entry.get("value"))
+        date, rule = latest(weekday, today, tense.entry.get("kind") if tense else ""), "weekday-past"
+    start = end = date
+    if part == "eve":
+        start, end = (date - dt.timedelta(days=1),) * 2
+        rule += "-eve"
+    elif part == "night":
+        end = min(date + dt.timedelta(days=1), max(today, date))
+        rule += "-night"
+    kind: Literal["point", "since"] = "point"
+    return Mention(i, k, start, end, "day" if start == end else "days", "relative", kind, rule)
+
+
+def _later_ordinal(r: Reading, hits: Hits, day: Hit) -> bool:
+    """«الأحد» as «the one», «الاثنين» as «the two»: no preposition or comma tells; kept as weekdays."""
+    return False
+
+
+def _bare_today(r: Reading, i: int) -> bool:
+    return r.words[i] in ("اليوم",) and (i == 0 or r.words[i - 1] not in ("حتي", "الي", "منذ", "لليوم", "هذا"))
+
+
+def latest(weekday: int, today: dt.date, tense: str = "") -> dt.date:
+    """The latest such weekday not after today («الماضي»: before today; «المقبل»: after it)."""
+    back = (today.weekday() - weekday) % 7
+    if tense == "past" and back == 0:
+        back = 7
+    if tense == "future":
+        return today + dt.timedelta(days=7 - back if back else 7)
+    return today - dt.timedelta(days=back)
+
+
+def _last_night(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    hit = _time(hits, i, "lastnight")
+    if hit is None:
+        return None
+    if today is None:
+        return Mention(i, hit.last, None, None, "unknown", "relative", "point", "relative-unresolved")
+    return Mention(i, hit.last, today - dt.timedelta(days=1), today, "days", "relative", "point", "last-night")
+
+
+_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25, "decade": 3652.5}
+
+
+def _length(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int) -> tuple[int, float | None, str] | None:
+    """A length of time from word `i`: (word after it, number of units or None, unit)."""
+    k = i
+    while k < len(r.words) and r.words[k] in ("نحو", "حوالي", "قرابه", "اكثر", "من", "ال", "اقل", "زهاء") and k - i < 3:
+        k += 1
+    the = _time(hits, k, "unit_the")
+    if the is not None:
+        value = the.entry.get("value")
+        count: float | None = 2.0 if value.startswith("2") else None
+        k = the.last
+        while k < len(r.words) and r.words[k] == "ال":
+            k += 1
+        q = numbers.get(k)
+        if q is not None and q.count is not None and count is None:
+            return q.last_core, float(q.count), value.lstrip("2")
+        return k, count, value.lstrip("2")
+    q = numbers.get(k)
+    count = None
+    if q is not None and q.core == k:
+        if q.count is None:
+            return None
+        count, k = float(q.count), q.last_core
+    unit = _time(hits, k, "unit") if k < len(r.words) else None
+    if unit is None:
+        return None
+    value = unit.entry.get("value")
+    if value.startswith("2"):
+        return unit.last, 2.0, value[1:]
+    singular = r.words[unit.first] in ("يوم", "شهر", "عام", "سنه", "اسبوع", "ساعه")
+    return unit.last, count if count is not None else (1.0 if singular else None), value
+
+
+def _ago(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«قبل أيام», «قبل نحو 72 ساعة», «قبل شهرين»."""
+    cue = _time(hits, i, "ago")
+    if cue is None:
+        return None
+    length = _length(r, hits, numbers, cue.last)
+    if length is None:
+        return None
+    k, count, unit = length
+    if k < len(r.words) and (r.words[k].startswith("من ") or r.words[k] in ("من", "علي")):
+        return None
+    if today is None:
+        return Mention(i, k, None, None, "unknown", "relative", "point", "ago-unresolved")
+    days = _DAYS[unit]
+    low, high = (count, count) if count is not None else A_FEW
+    start, end = _back(today, high * days), _back(today, low * days)
+    if count is not None and unit in ("week", "month", "year", "decade"):
+        slack = dt.timedelta(days=max(1, round(days * count * 0.12)))
+        start, end = start - slack, min(end + slack, today)
+    elif unit == "hour" and count is not None:
+        start = start - dt.timedelta(days=1) if count >= 24 else start
+    return Mention(i, k, start, end, "day" if start == end else "days", "relative", "point", "ago")
+
+
+def _back(today: dt.date, days: float) -> dt.date:
+    try:
+        return today - dt.timedelta(days=round(days))
+    except OverflowError:
+        return dt.date.min
+
+
+def _window(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«خلال الساعات الـ 24 الماضية», «خلال 20 يوماً», «في اليومين الماضيين»."""
+    cue = _time(hits, i, "during", "since")
+    start_at = cue.last if cue is not None else i
+    if cue is None and not (i and r.words[i - 1] in ("في", "وفي") and _time(hits, i, "unit_the") is not None):
+        return None
+    length = _length(r, hits, numbers, start_at)
+    if length is None:
+        return None
+    k, count, unit = length
+    tense = _time(hits, k, "past", "current") if _near(r, k, SPACE) else None
+    if tense is not None:
+        k = tense.last
+    since = cue is not None and cue.entry.get("kind") == "since"
+    if cue is None and tense is None:
+        return None
+    if count is None and unit in ("week", "month", "year"):
+        return _calendar_unit(i, k, unit, tense, today, "since" if since else "window")
+    few = count if count is not None else float(A_FEW[1] if unit == "day" else 1 if unit == "hour" else 12)
+    days = max(1, round(few * _DAYS[unit]))
+    if count is None and unit == "hour":
+        days = 1
+    if today is None:
+        return Mention(i, k, None, None, "unknown", "relative", "since" if since else "window", "window", days)
+    start = _back(today, days)
+    return Mention(i, k, start, today, "days", "relative", "since" if since else "window", "window", days)
+
+
+def _calendar_unit(
+    i: int, k: int, unit: str, tense: Hit | None, today: dt.date | None, kind: Literal["point", "window", "since"]
+) -> Mention:
+    if today is None:
+        return Mention(i, k, None, None, "unknown", "relative", kind, "calendar-unit")
+    past = tense is not None and tense.entry.get("kind") == "past"
+    if unit == "week":
+        start = today - dt.timedelta(days=7 + today.weekday() if past else today.weekday())
+        end = start + dt.timedelta(days=6)
+        # news weeks begin on Sunday or Monday
+        start = start - dt.timedelta(days=1)
+        return Mention(i, k, start, min(end, today), "week", "relative", kind, "week", 7)
+    if unit == "month":
+        month_end = today.replace(day=1) - dt.timedelta(days=1) if past else today
+        return Mention(i, k, month_end.replace(day=1), month_end, "month", "relative", kind, "month", 30)
+    year = today.year - past
+    return Mention(i, k, dt.date(year, 1, 1), dt.date(year, 12, 31) if past else today, "year", "relative", kind,
+                   "year-past" if past else "year-current", 365)  # fmt: skip
+
+
+def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«الشهر الماضي», «العام الجاري», «نهاية العام الماضي»."""
+    k = i
+    edge = _time(hits, i, "begin", "end")
+    if edge is not None:
+        k = edge.last
+    unit = _time(hits, k, "unit_the")
+    if unit is None or unit.entry.get("value") not in ("week", "month", "year") or not _near(r, unit.last, SPACE):
+        if edge is not None and unit is not None and unit.entry.get("value") in ("month", "year"):
+            mention = _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point")
+            return mention
+        return None
+    tense = _time(hits, unit.last, "past", "current")
+    if tense is None:
+        return None
+    mention = _calendar_unit(i, tense.last, unit.entry.get("value"), tense, today, "point")
+    if edge is not None and mention.start is not None and mention.precision == "year":
+        year = mention.start.year
+        span = (dt.date(year, 10, 1), dt.date(year, 12, 31)) if edge.entry.get("kind") == "end" else (
+            dt.date(year, 1, 1), dt.date(year, 3, 31))  # fmt: skip
+        return Mention(i, mention.last, *span, "month", "relative", "point", "year-edge")
+    return mention
+
+
+def _with_since(r: Reading, hits: Hits, m: Mention, today: dt.date | None) -> Mention:
+    """A date after «منذ» begins a period that lasts; «وحتى» ends it."""
+    k = m.first - 1
+    while k > 0 and r.words[k] in ("يوم", "ال", "شهر", "بدايه", "مطلع", "ليل", "مساء") and m.first - k <= 3:
+        k -= 1
+    if m.kind != "point" or k < 0 or _time(hits, k, "since") is None or r.gap[k + 1] > SPACE:
+        return m
+    return Mention(k, m.last, m.start, today if m.start else None, "days" if m.start else "unknown", m.basis, "since",
+                   "since-" + m.rule, (today - m.start).days if today and m.start else 0)  # fmt: skip
+
+
+RULES = (_absolute, _ago, _window, _last_night, _past_unit, _weekday, _year)

@@ -1,0 +1,198 @@
+"""Event frames: where the text tells of an incident, in which clause, of what type.
+
+A trigger word alone is no event: its frame needs an argument (an armed side, a place, a casualty claim), and must not
+be hypothetical, planned, denied or fiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.records import Realis
+from processors.extract.actors import Ids, Named
+from processors.extract.claims import Context
+from processors.extract.claims import Found as Claim
+from processors.extract.lexicons import Hit
+from processors.extract.places import Found as Place
+from processors.text import COMMA, SENTENCE
+
+EVIDENCE = 240  # code points
+COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
+RANK = ("strong", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
+        "generic", "kill", "agreement", "weak")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A trigger in its clause (words `first:last`); `inner` is the clause without its widening."""
+
+    trigger: Hit
+    first: int
+    last: int
+    inner: tuple[int, int]
+    type: str
+    flags: frozenset[str]
+    claims: tuple[int, ...]
+    realis: Realis
+    rule: str
+
+    @property
+    def at(self) -> int:
+        return self.trigger.first
+
+
+def frames(
+    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], incident: Sequence[bool]
+) -> list[Frame]:
+    """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
+    by_clause: dict[int, Frame] = {}
+    for hit in c.hits.of("triggers"):
+        sentence = c.r.sentences[c.r.sentence[hit.first]]
+        if sentence.skip or _inside_name(c, hit):
+            continue
+        inner = clause(c, hit.first)
+        known = by_clause.get(inner[0])
+        flags = hit.entry.flags
+        if known is not None and _rank(known.flags) <= _rank(flags):
+            continue
+        realis = _realis(c, hit, inner)
+        if realis is None:
+            continue
+        own = tuple(k for k, claim in enumerate(claims) if incident[k] and inner[0] <= claim.at < inner[1])
+        rule = _admitted(c, ids, hit, inner, places, claims, own)
+        if rule is None:
+            continue
+        first, last = widened(c, inner, hit)
+        by_clause[inner[0]] = Frame(hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule)
+    return [f for _, f in sorted(by_clause.items())]
+
+
+def _rank(flags: frozenset[str]) -> int:
+    return min((RANK.index(f) for f in flags if f in RANK), default=RANK.index(""))
+
+
+def _inside_name(c: Context, hit: Hit) -> bool:
+    actor = c.named.get(hit.first)
+    return actor is not None and actor.first <= hit.first and hit.last <= actor.last
+
+
+def clause(c: Context, i: int) -> tuple[int, int]:
+    """Words between the commas around word `i`; a comma before a date or a name alone does not part."""
+    low, high = c.r.bounds(i)
+    low, high = max(low, i - 60), min(high, i + 60)
+    first = last = i
+    while first > low and not (c.r.gap[first] == COMMA and not _parenthesis(c, first, -1)):
+        first -= 1
+    last += 1
+    while last < high and not (c.r.gap[last] == COMMA and not _parenthesis(c, last, 1)):
+        last += 1
+    return first, last
+
+
+def _parenthesis(c: Context, k: int, direction: int) -> bool:
+    """Whether the comma before word `k` opens or closes a short aside («، الجمعة،»)."""
+    return k in c.dated or (k > 0 and k - 1 in c.dated)
+
+
+def widened(c: Context, inner: tuple[int, int], hit: Hit) -> tuple[int, int]:
+    """The clause with neighbours up to a comfortable length, cut around its trigger where it is too long."""
+    first, last = inner
+    low, high = c.r.bounds(hit.first)
+    size = _size(c, first, last)
+    while size < COMFORTABLE and last < high and _size(c, first, last + 1) <= COMFORTABLE:
+        last += 1
+        size = _size(c, first, last)
+    while size < COMFORTABLE and first > low and _size(c, first - 1, last) <= COMFORTABLE:
+        first -= 1
+        size = _size(c, first, last)
+    while _size(c, first, last) > EVIDENCE - 8 and (last > hit.last or first < hit.first):
+        if last - hit.last >= hit.first - first and last > hit.last:
+            last -= 1
+        else:
+            first += 1
+    return first, last
+
+
+def _size(c: Context, first: int, last: int) -> int:
+    start, end = c.r.span(first, last)
+    return end - start
+
+
+def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
+    """None: no assertion at all (hypothetical, planned, fiction)."""
+    for k in range(max(inner[0] - 6, c.r.bounds(hit.first)[0]), hit.first):
+        cue = c.cue(k, "hypothetical", "fiction", "not")
+        if cue is None:
+            continue
+        near = hit.first - cue.last
+        if cue.entry.get("kind") == "not":
+            if near <= 1:
+                return None
+        elif near <= 6:
+            return None
+    if hit.prefix in ("س", "وس", "فس") and hit.entry.get("form") == "verb":
+        return None
+    low = c.r.bounds(hit.first)[0]
+    if any(c.cue(k, "recap") for k in range(low, min(low + 4, hit.first + 1))):
+        return "recap"
+    return "reported"
+
+
+def _admitted(
+    c: Context,
+    ids: Ids,
+    hit: Hit,
+    inner: tuple[int, int],
+    places: Sequence[Place],
+    claims: Sequence[Claim],
+    own: tuple[int, ...],
+) -> str | None:
+    """The rule that lets a trigger be an event, or None."""
+    flags = hit.entry.flags
+    low, high = c.r.bounds(hit.first)
+    near = [n for n in c.actor_list if inner[0] <= n.first < inner[1]]
+    armed = [n for n in near if ids.armed(n.id) or n.rule == "both-sides"]
+    firm = [n for n in armed if not n.weak]
+    here = [p for p in places if inner[0] <= p.first < inner[1]]
+    violent = [k for k in own if claims[k].outcome in ("killed", "injured", "killed_or_injured", "neutralised")]
+    if "kill" in flags:
+        governed = [k for k in violent if claims[k].governor is not None]
+        return "killing" if governed and not accident(c, hit.first) else None
+    if "arrest" in flags:
+        taken = [k for k in own if claims[k].outcome == "captured"]
+        return "arrest" if taken or (firm and hit.entry.get("form") == "verb" and here) else None
+    if "abduct" in flags:
+        return "abduction" if own or (armed and here) else None
+    if "agreement" in flags:
+        return None
+    if "capture" in flags:
+        return "capture" if firm and (here or "weak" not in flags) else None
+    if "transfer" in flags:
+        return "transfer" if armed and here else None
+    if "protest" in flags:
+        return "protest" if here or violent else None
+    if "generic" in flags or "defend" in flags:
+        return "attack" if firm or violent else None
+    if "strong" in flags:
+        in_sentence = any(low <= p.first < high for p in places)
+        return "strong" if firm or violent or here or in_sentence else None
+    if "weak" in flags:
+        return "weak" if firm or violent else None
+    if "clash" in flags:
+        return "clash" if armed or here else None
+    return "named" if firm or violent or here else None
+
+
+def accident(c: Context, i: int) -> bool:
+    """Whether the sentence tells of an accident, a disease or a disaster."""
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "accident") for k in range(max(low, i - 60), min(high, i + 60)))
+
+
+def clause_end(c: Context, i: int) -> int:
+    """Last word (exclusive) of the sentence of word `i`."""
+    k = i + 1
+    while k < len(c.r.words) and c.r.gap[k] < SENTENCE:
+        k += 1
+    return k

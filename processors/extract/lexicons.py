@@ -1,0 +1,264 @@
+"""The words that the grammars know: TSV files, checked row by row, compiled into one automaton per language.
+
+A row's `class` says how its text may be dressed in running text (see processors/lexicon/README.md). Matching is over
+folded text; a match must begin and end a word once allowed clitics and endings are taken off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from pipeline.errors import LexiconError
+from processors.text import Reading, fold_word
+
+FOLDER = Path(__file__).resolve().parents[1] / "lexicon"
+
+_AND = ("", "و", "ف")
+_BARE = frozenset(a + p for a in _AND for p in ("", "ب", "ل", "ك"))
+_THE = frozenset(a + p for a in _AND for p in ("ال", "بال", "لل", "كال"))
+_ANY = _BARE | _THE
+_VERB = frozenset(_AND)
+_PRONOUN = frozenset(("ه", "ها", "هم", "هما", "نا", "هن"))
+
+#: class → (prefixes, suffixes). A text that begins with «ال» takes only the prefixes that keep the article.
+CLASSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "word": (frozenset(_AND), frozenset(("",))),
+    "name": (_BARE, frozenset(("",))),
+    "noun": (_ANY, frozenset(("", "ا")) | _PRONOUN),
+    "stem": (_ANY, frozenset(("", "ا", "ه", "ي", "ات", "ان", "ين", "ون", "تان", "تين")) | _PRONOUN),
+    "adj": (_ANY, frozenset(("", "ا", "ه", "ان", "ين", "تان", "تين", "ون", "ات", "تا", "يا"))),
+    "verb": (
+        _VERB | {"س", "وس", "فس", "ل", "ول", "فل"},
+        frozenset(("", "ت", "ا", "تا", "وا", "ن", "ون", "ان", "ه", "ها", "هم", "ته", "تها", "تهم", "وه", "وها", "وهم")),
+    ),
+}
+
+#: file (without .tsv) → (columns that every row must fill, columns that may stay empty)
+FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "numbers": (("text", "value", "kind"), ()),
+    "hedges": (("text", "hedge", "side"), ()),
+    "persons": (("singular",), ("plural", "outcome", "category", "side", "flags")),
+    "outcomes": (("text", "class", "voice"), ("outcome", "flags")),
+    "triggers": (("text", "type", "class", "form"), ("flags",)),
+    "actors": (("text", "id", "class"), ("flags",)),
+    "actor_ids": (("id", "coarse", "kind", "name"), ()),
+    "places": (("text", "name", "precision"), ("country", "admin1", "lat", "lon", "km", "flags")),
+    "place_cues": (("text", "precision", "class"), ("flags",)),
+    "months": (("text", "month"), ("flags",)),
+    "times": (("text", "kind", "class"), ("value",)),
+    "sources": (("text", "kind", "class"), ("id", "name")),
+    "cues": (("text", "kind", "class"), ("flags",)),
+    "units": (("text", "kind", "class"), ()),
+    "furniture": (("text", "kind"), ()),
+    "outlets": (("outlet", "hours"), ()),
+}
+#: files whose texts go into the automaton, with the class of rows that have no such column
+SCANNED: Mapping[str, str] = {
+    "outcomes": "", "triggers": "", "actors": "", "place_cues": "", "times": "", "sources": "", "cues": "",
+    "units": "", "hedges": "word", "persons": "noun", "places": "name", "months": "name", "numbers": "name",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One lexeme: a row of a file in one of its forms. `get` reads its columns ("" where empty)."""
+
+    file: str
+    row: str
+    text: str
+    columns: Mapping[str, str]
+    flags: frozenset[str]
+    form: str = ""  # persons: singular, dual, plural
+
+    def get(self, column: str) -> str:
+        return self.columns.get(column, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A lexeme in a text: words `first:last`, what was taken off in front and behind."""
+
+    entry: Entry
+    first: int
+    last: int
+    prefix: str = ""
+    suffix: str = ""
+
+    @property
+    def definite(self) -> bool:
+        return self.prefix.endswith(("ال", "لل"))
+
+
+class Hits:
+    """Lexemes of a text by file, the longest at each word."""
+
+    __slots__ = ("_by",)
+
+    def __init__(self, by: Mapping[str, Mapping[int, Hit]]) -> None:
+        self._by = by
+
+    def at(self, file: str, word: int) -> Hit | None:
+        """The longest lexeme of `file` that begins at `word`."""
+        return self._by.get(file, {}).get(word)
+
+    def of(self, file: str) -> list[Hit]:
+        """All lexemes of `file` in text order; they may overlap."""
+        return [hit for _, hit in sorted(self._by.get(file, {}).items())]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Compiled lexicon files. Immutable; `hash` covers every byte of the data files."""
+
+    hash: str
+    rows: Mapping[str, tuple[Mapping[str, str], ...]]
+    _automaton: AhoCorasick
+    _patterns: tuple[tuple[tuple[Entry, frozenset[str], frozenset[str]], ...], ...] = field(repr=False)
+
+    def scan(self, reading: Reading) -> Hits:
+        """Every lexeme of the text, longest first at each word and file."""
+        by: dict[str, dict[int, Hit]] = {file: {} for file in SCANNED}
+        text, patterns = reading.text, self._patterns
+        starts = {offset: i for i, offset in enumerate(reading.starts)}
+        ends = {offset: i + 1 for i, offset in enumerate(reading.ends)}
+        heads = _heads(reading)
+        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            first = starts.get(start)
+            if first is None:
+                first = heads(start)
+                if first is None:
+                    continue
+            last = ends.get(end)
+            if last is None:
+                last = heads(end - 1)
+                if last is None or reading.ends[last] - end > 4:
+                    continue
+                last += 1
+            prefix, suffix = text[reading.starts[first] : start], text[end : reading.ends[last - 1]]
+            for entry, prefixes, suffixes in patterns[index]:
+                if prefix in prefixes and suffix in suffixes:
+                    known = by[entry.file].get(first)
+                    if known is None or last > known.last or (last == known.last and len(suffix) < len(known.suffix)):
+                        by[entry.file][first] = Hit(entry, first, last, prefix, suffix)
+        return Hits(by)
+
+
+def _heads(reading: Reading):  # type: ignore[no-untyped-def]
+    from bisect import bisect_right
+
+    starts, ends = reading.starts, reading.ends
+
+    def word_of(offset: int) -> int | None:
+        i = bisect_right(starts, offset) - 1
+        return i if i >= 0 and offset < ends[i] else None
+
+    return word_of
+
+
+@cache
+def lexicon(language: str) -> Lexicon:
+    """The compiled lexicon of a language ("ar"). Raises: LexiconError naming file and line."""
+    return compile_lexicon(FOLDER / language)
+
+
+def compile_lexicon(folder: Path) -> Lexicon:
+    """Reads and checks every file of `folder`. Raises: LexiconError."""
+    digest = hashlib.blake2b(digest_size=8)
+    rows: dict[str, tuple[Mapping[str, str], ...]] = {}
+    table: dict[str, list[tuple[Entry, frozenset[str], frozenset[str]]]] = {}
+    for file in FILES:
+        path = folder / f"{file}.tsv"
+        data = path.read_bytes() if path.exists() else b""
+        digest.update(file.encode() + b"\0" + data + b"\0")
+        checked = tuple(_rows(path, file, data))
+        rows[file] = tuple(columns for _, columns in checked)
+        if file in SCANNED:
+            for line, columns in checked:
+                for entry, kind in _entries(path, file, line, columns):
+                    _add(table, entry, *CLASSES[kind])
+    patterns = list(table)
+    automaton = AhoCorasick(patterns, matchkind=MatchKind.Standard)
+    return Lexicon(digest.hexdigest(), rows, automaton, tuple(tuple(table[p]) for p in patterns))
+
+
+def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
+    required, optional = FILES[file]
+    header: list[str] | None = None
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError as e:
+        raise LexiconError(path, None, f"not UTF-8: {e}") from e
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if header is None:
+            header = cells
+            if missing := set(required) - set(header):
+                raise LexiconError(path, number, f"column {sorted(missing)[0]!r} is missing")
+            if unknown := set(header) - set(required) - set(optional):
+                raise LexiconError(path, number, f"unknown column {sorted(unknown)[0]!r}")
+            continue
+        if len(cells) > len(header):
+            raise LexiconError(path, number, f"{len(cells)} cells under {len(header)} columns")
+        row = dict(zip(header, cells, strict=False))
+        for column in required:
+            if not row.get(column):
+                raise LexiconError(path, number, f"column {column!r} is empty")
+        if "class" in row and row["class"] not in CLASSES:
+            raise LexiconError(path, number, f"class {row['class']!r} is none of {', '.join(CLASSES)}")
+        yield number, row
+
+
+def _entries(path: Path, file: str, line: int, columns: Mapping[str, str]) -> Iterator[tuple[Entry, str]]:
+    flags = frozenset(columns.get("flags", "").split())
+    row = f"{file}:{line}"
+    if file == "persons":
+        for form, text, kind in person_forms(columns):
+            yield Entry(file, row, fold_word(text), columns, flags, form), kind
+        return
+    kind = columns.get("class") or SCANNED[file]
+    for text in columns["text"].split("|"):
+        folded = fold_word(text)
+        if not folded:
+            raise LexiconError(path, line, "text is empty once folded")
+        yield Entry(file, row, folded, columns, flags), kind
+
+
+def person_forms(columns: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(form, text, class) of a person noun: its singular, its duals, and the plurals that its row lists."""
+    singular = fold_word(columns["singular"])
+    plurals = {fold_word(p) for p in columns.get("plural", "").split("|") if p.strip()}
+    yield "singular", singular, "noun"
+    if "nodual" not in columns.get("flags", "").split():
+        stem = singular[:-1] + "ت" if singular.endswith("ه") else singular
+        stem = stem[:-1] + "ي" if singular.endswith("ي") else stem
+        for dual in (stem + "ان", stem + "ين"):
+            if dual not in plurals:
+                yield "dual", dual, "noun"
+    for plural in sorted(plurals):
+        yield "plural", plural, "noun"
+
+
+def _add(
+    table: dict[str, list[tuple[Entry, frozenset[str], frozenset[str]]]],
+    entry: Entry,
+    prefixes: frozenset[str],
+    suffixes: frozenset[str],
+) -> None:
+    text = entry.text
+    if text.startswith("ال") and prefixes is not _VERB and len(text) > 4:
+        table.setdefault(text[2:], []).append((entry, _THE, suffixes))
+    else:
+        table.setdefault(text, []).append((entry, prefixes, suffixes))
+
+
+def flags_of(rows: tuple[Mapping[str, str], ...], key: str, value: str) -> dict[str, str]:
+    """A two-column view of a file: `key` → `value`."""
+    return {row[key]: row[value] for row in rows}

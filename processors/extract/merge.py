@@ -1,0 +1,115 @@
+"""Told twice is one event: frames of an article that speak of the same incident are brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from processors.extract.actors import allied
+from processors.extract.dates import Mention
+from processors.extract.frames import Frame
+from processors.extract.places import Found as Place
+from processors.extract.roles import Role
+from processors.extract.sources import Speaker
+
+#: types that a vaguer word may stand for
+VAGUE = frozenset(("Armed clash", "Attack"))
+BLASTS = frozenset(("Suicide bomb", "Remote explosive/landmine/IED", "Other", "Grenade"))
+CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
+PROTESTS = frozenset(
+    ("Peaceful protest", "Violent demonstration", "Protest with intervention", "Excessive force against protesters")
+)
+
+
+@dataclass(slots=True)
+class Told:
+    """One telling of an incident: a frame with its arguments. Lists are in text order."""
+
+    frame: Frame
+    type: str
+    generic: bool
+    realis: str
+    date: Mention | None
+    places: list[Place]
+    inherited: bool  # places come from the sentences before
+    roles: list[Role]
+    claims: list[int]
+    speakers: list[Speaker]
+    keys: frozenset[str] = frozenset()
+    admin: frozenset[str] = frozenset()
+    paragraph: int = 0
+    headline: bool = False
+
+
+@dataclass(slots=True)
+class Incident:
+    """Tellings of one incident, the one that names it best first in `best`."""
+
+    tellings: list[Told] = field(default_factory=list)
+
+    @property
+    def best(self) -> Told:
+        return min(self.tellings, key=lambda t: (t.generic, t.headline, not t.roles, t.frame.at))
+
+    @property
+    def type(self) -> str:
+        return self.best.type
+
+
+def merged(tellings: Sequence[Told]) -> list[Incident]:
+    """Incidents in order of their first telling."""
+    out: list[Incident] = []
+    for told in tellings:
+        home = next((i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.tellings)), None)
+        if home is None:
+            out.append(Incident([told]))
+        else:
+            home.tellings.append(told)
+    return out
+
+
+def _same(a: Told, b: Told) -> bool:
+    return (
+        a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _places(a, b) and _sides(a, b)
+    )
+
+
+def _types(a: Told, b: Told) -> bool:
+    if a.type == b.type or a.generic or b.generic:
+        return not _protest_mix(a, b)
+    pair = {a.type, b.type}
+    return pair <= BLASTS or pair <= CAPTURES or pair == {"Air/drone strike", "Shelling/artillery/missile attack"} and (
+        _sides_named(a) == _sides_named(b) or not _sides_named(a) or not _sides_named(b)
+    )
+
+
+def _protest_mix(a: Told, b: Told) -> bool:
+    return (a.type in PROTESTS) != (b.type in PROTESTS)
+
+
+def _sides_named(t: Told) -> frozenset[str]:
+    return frozenset(r.actor for r in t.roles if r.role == "attacker")
+
+
+def _dates(a: Mention | None, b: Mention | None) -> bool:
+    if a is None or b is None or a.start is None or b.start is None or a.end is None or b.end is None:
+        return True
+    return a.start <= b.end and b.start <= a.end
+
+
+def _places(a: Told, b: Told) -> bool:
+    if not a.keys or not b.keys or a.keys & b.keys:
+        return True
+    if a.keys & b.admin or b.keys & a.admin:
+        return True
+    return a.inherited or b.inherited
+
+
+def _sides(a: Told, b: Told) -> bool:
+    x, y = _sides_named(a), _sides_named(b)
+    if x and y and not any(allied(p, q) for p in x for q in y):
+        return False
+    p = {r.actor for r in a.roles if r.role == "target"}
+    q = {r.actor for r in b.roles if r.role == "target"}
+    crossed = (x and q and any(i in q for i in x)) or (y and p and any(i in p for i in y))
+    return not crossed

@@ -1,0 +1,175 @@
+"""Places: names of the lexicon, and unknown names that a cue word announces («بلدة كذا»)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.records import Place
+from processors.extract.lexicons import Hit, Hits
+from processors.text import SPACE, Reading
+
+ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "country": 5}
+MAX_NAME = 5
+_HEADS = frozenset(
+    "بني ابو ام تل خان كفر دير بيت عين راس وادي جبل الشيخ سيدي بير برج جسر حوايج عيون حوش مركز شيخ "
+    "ال حويقه شمره زغير مزرعه جمعيه بو خربه دار نهر باب عبد حقل وصوره سد قصر ابي".split()
+)
+_DIRECTION = re.compile(
+    r"^(?:و|ب)?(?:ال)?(?:شمال|جنوب|شرق|غرب|وسط)(?:ي|يه|يين)?$|^ال(?:شرقيه|غربيه|شماليه|جنوبيه)$"
+)
+_ADJECTIVE = re.compile(r"^ال(?:شرقي|غربي|شمالي|جنوبي|اوسط)ه?$")
+_NOT_A_NAME = re.compile(
+    r"^(?:في|من|الي|علي|عن|مع|بين|التي|الذي|الذين|هي|هو|كان|كانت|قد|ان|تقع|يقع|ذات|تابعه|التابعه|تسيطر|يسيطر|خاضعه|"
+    r"الخاضعه|الواقعه|واقعه|لم|لا|كما|حيث|بعد|قبل|خلال|جراء|اثر|امس|اليوم|اخري|اخر|كامله|سكنيه|السكنيه|محاصره|المحاصره|"
+    r"مختلفه|عده|صغيره|كبيره|حدوديه|الحدوديه|قريبه|مجاوره|المجاوره|مدنيه|عسكريه|العسكريه|متفرقه|واسعه|ضد|عند|لدي|و.{0,2}|"
+    r"ساحليه|الساحليه|التجاره|التجاريه|نائيه|المحيطه|المعارضه|النظام|الامن|الصراع|النفوذ|سيطره|السيطره|خفض|امنه|اقتصاديه|"
+    r"حره|الحره|عربيه|العربيه|سوريه|عراقيه|العالم|الاولي|الثلاث|الاربع|الحكومه|المدينه|البلده|القريه|تحت|فيها|فيه|باكملها)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A place name in words `first:last`; `row` is its lexicon row, None for a name that only a cue vouches for."""
+
+    first: int
+    last: int
+    row: Mapping[str, str] | None
+    precision: str
+    rule: str
+
+    @property
+    def country(self) -> str:
+        return self.row["country"] if self.row else ""
+
+    @property
+    def admin1(self) -> str:
+        return (self.row.get("admin1") or "") if self.row else ""
+
+    def key(self, r: Reading) -> str:
+        """What tells two places apart: the lexicon's name, else the folded words without their cue."""
+        if self.row:
+            return self.row["name"]
+        return r.text[r.starts[self.first] : r.ends[self.last - 1]]
+
+
+def places(r: Reading, hits: Hits, taken: set[int]) -> list[Found]:
+    """Places in text order, none overlapping. taken: words that are part of an actor's or speaker's name."""
+    found: list[Found] = []
+    cues = {h.first: h for h in hits.of("place_cues")}
+    names = {h.first: h for h in hits.of("places")}
+    end = 0
+    for i in sorted(cues.keys() | names.keys()):
+        if i < end:
+            continue
+        place = _named(r, hits, i, names, cues) or _cued(r, hits, i, names, cues)
+        if place is not None and not (place.first in taken and place.row is not None and place.rule == "name"):
+            found.append(place)
+            end = place.last
+    return found
+
+
+def _named(
+    r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
+) -> Found | None:
+    hit = names.get(i)
+    if hit is None or "stop" in hit.entry.flags or "cue" in hit.entry.flags or _dateline(r, i, hit.last):
+        return None
+    cue = cues.get(i)
+    if cue is not None and hit.last <= cue.last:
+        return None
+    return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name")
+
+
+def _dateline(r: Reading, first: int, last: int) -> bool:
+    """«بيروت:», «دبي، الإمارات العربية المتحدة (CNN) --» at the start of a paragraph."""
+    s = r.sentences[r.sentence[first]]
+    if first - s.first > 5 or s.headline:
+        return False
+    if r.gap[s.first] != 3 and s.first:
+        return False
+    tail = r.text[r.ends[last - 1] : r.ends[last - 1] + 60]
+    head = r.text[r.starts[s.first] : r.starts[first]]
+    if first == s.first and re.match(r" ?(?::|-|–|—|\()", tail):
+        return True
+    return bool(re.match(r"[^.:]{0,50}\(?(?:cnn|رويترز|ا ف ب|وكالات)\)?\s*[-–—]", tail)) and len(head) < 40
+
+
+def _cued(
+    r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
+) -> Found | None:
+    """A name behind its cue word: known («مدينة الباب») or not («قرية كذا»)."""
+    cue = cues.get(i)
+    if cue is None:
+        return None
+    k = cue.last
+    precision = cue.entry.get("precision")
+    if k >= len(r.words) or r.gap[k] > SPACE:
+        return None
+    hit = names.get(k)
+    if hit is not None and "stop" not in hit.entry.flags and not (hit.prefix and hit.prefix not in ("", "ال")):
+        last = hit.last
+        known = hit.entry.get("precision")
+        if precision == "region" or (precision == "province" and "province" in hit.entry.flags):
+            if last < len(r.words) and r.gap[last] == SPACE and _ADJECTIVE.match(r.words[last]):
+                last += 1
+                if last < len(r.words) and r.gap[last] == SPACE and _ADJECTIVE.match(r.words[last]):
+                    last += 1
+            first = i if precision == "region" else k
+            return Found(first, last, hit.entry.columns, precision, "cue-name")
+        if known == "country":
+            return Found(k, last, hit.entry.columns, known, "cue-name")
+        return Found(k, last, hit.entry.columns, known, "cue-name")
+    if cue.suffix or cue.entry.get("precision") == "region":
+        return None
+    if cue.prefix.endswith(("ال", "لل")):
+        return None
+    return _unknown(r, cue, k, precision)
+
+
+def _unknown(r: Reading, cue: Hit, k: int, precision: str) -> Found | None:
+    word = r.words[k]
+    if _NOT_A_NAME.match(word) or word[0].isdigit() or len(word) < 3 or _DIRECTION.match(word):
+        return None
+    if "cap" in cue.entry.flags:
+        return None
+    generic = r.words[cue.first].lstrip("وبلف") in _GENERIC
+    if generic and not word.startswith("ال") and word not in _HEADS:
+        return None
+    last = k + 1
+    if word in _HEADS and last < len(r.words) and r.gap[last] == SPACE and not _NOT_A_NAME.match(r.words[last]):
+        last += 1
+    if last < len(r.words) and r.gap[last] == SPACE and (
+        _ADJECTIVE.match(r.words[last]) or re.match(r"^ال(?:شرقيه|غربيه|شماليه|جنوبيه|كبير|كبري|صغير|ثانيه|عسكري)$", r.words[last])
+    ):
+        last += 1
+    return Found(k, last, None, precision, "cue-unknown")
+
+
+_GENERIC = frozenset("منطقه مناطق مركز قاعده سوق شارع محطه معسكر جامعه حاجز مستشفي مشفي مسجد سجن قضاء جزيره مدن قري بلدات احياء".split())
+
+
+def coordinates(row: Mapping[str, str] | None) -> tuple[float | None, float | None]:
+    """Degrees north and east of a lexicon row, where it knows them."""
+    if row and row.get("lat") and row.get("lon"):
+        return float(row["lat"]), float(row["lon"])
+    return None, None
+
+
+def record(r: Reading, f: Found) -> Place:
+    """The place as the record holds it."""
+    lat, lon = coordinates(f.row)
+    row = f.row or {}
+    km = row.get("km") or ""
+    return Place(
+        text=r.quote(f.first, f.last), span=r.span(f.first, f.last), name=row.get("name") or None,
+        country=row.get("country") or None, admin1=row.get("admin1") or None, lat=lat, lon=lon,
+        precision=f.precision if f.precision in ORDER else None,  # type: ignore[arg-type]
+        radius_km=float(km) if km else None,
+    )  # fmt: skip
+
+
+def ranked(found: list[Found]) -> list[Found]:
+    """Most specific first, text order among equals."""
+    return sorted(found, key=lambda f: (ORDER.get(f.precision, 4), f.first))

@@ -1,0 +1,218 @@
+"""Who did it and to whom, inside the clause of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from processors.extract.actors import Ids, Named, allied
+from processors.extract.claims import Context
+from processors.extract.claims import Found as Claim
+from processors.extract.frames import Frame
+from processors.text import SENTENCE, SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An actor in its role; `actor` may differ from `named.id` where the words mean several."""
+
+    role: str  # attacker, target, participant
+    actor: str
+    named: Named
+    rule: str
+
+
+def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]:
+    """Roles of a frame, each actor once a role."""
+    near = [n for n in c.actor_list if f.inner[0] <= n.first < f.inner[1]]
+    victims = {id(named) for k in f.claims for _, named in claims[k].sides if named is not None}
+    if "clash" in f.flags:
+        found = _clash(c, ids, f, near)
+        if found:
+            return found
+    out: list[Role] = []
+    for n in near:
+        if id(n) in victims:
+            continue
+        role = _role(c, ids, f, n)
+        if role is not None:
+            out.extend(Role(role[0], a, n, role[1]) for a in (n.id, *n.also))
+    for k in f.claims:
+        for actor, named in claims[k].sides:
+            if claims[k].part_of is None and named is not None:
+                out.append(Role("target", actor, named, "victims"))
+    return _consistent(out)
+
+
+def _consistent(found: list[Role]) -> list[Role]:
+    """Each actor once a role; nobody attacks himself."""
+    seen: set[tuple[str, str]] = set()
+    out: list[Role] = []
+    for x in found:
+        if (x.role, x.actor) in seen or (x.role == "target" and ("attacker", x.actor) in seen):
+            continue
+        seen.add((x.role, x.actor))
+        out.append(x)
+    return out
+
+
+def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
+    """«اشتباكات بين أ وب», «مواجهات مع ب»."""
+    low, high = c.r.bounds(f.at)
+    sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags]
+    if len({n.id for n in sides}) < 2 and not any(n.also for n in sides):
+        sides = [n for n in c.actor_list if low <= n.first < high and abs(n.first - f.at) < 40
+                 and n.rule != "adjective" and "victim" not in n.flags]  # fmt: skip
+    strong = [n for n in sides if not n.weak]
+    sides = strong if len({n.id for n in strong}) > 1 or any(n.also for n in strong) else sides
+    begun = next((n for n in sides if _agent_before(c, n)), None)
+    out: list[Role] = []
+    for n in sides:
+        for a in (n.id, *n.also):
+            role = "participant"
+            if begun is not None:
+                role = "attacker" if a == begun.id else "target"
+            if all(a != x.actor for x in out):
+                out.append(Role(role, a, n, "clash"))
+    return out if len(out) > 1 else []
+
+
+def _agent_before(c: Context, n: Named) -> bool:
+    """Whether the words before a name make it the doer («من قبل», «شنها», «على يد»)."""
+    for back in range(1, 5):
+        k = n.first - back
+        if k < 0 or c.r.gap[k + 1] >= SENTENCE:
+            return False
+        cue = c.cue(k, "agent")
+        if cue is not None and n.first - cue.last <= 2:
+            return True
+        if back > 1 and (c.cue(k, "onto", "hits") or k in c.named):
+            return False
+    return False
+
+
+def _role(c: Context, ids: Ids, f: Frame, n: Named) -> tuple[str, str] | None:
+    trigger = f.trigger
+    distance = n.first - trigger.last
+    if n.rule == "adjective":
+        if trigger.entry.get("form") == "noun" and 0 <= distance <= 2 and not _broken(c, trigger.last, n.first):
+            return "attacker", "nationality"
+        return None
+    if "victim" in n.flags or n.id == "civilians":
+        return ("target", "people-hit") if f.type not in _PROTEST else None
+    if n.id == "protesters":
+        return ("attacker", "protesters") if f.type in _PROTEST_BY else ("target", "protesters")
+    if _agent_before(c, n):
+        return "attacker", "agent"
+    onto = _onto_before(c, n, trigger.first)
+    if onto is not None:
+        return "target", onto
+    return _by_syntax(c, ids, f, n, distance)
+
+
+_PROTEST_BY = frozenset(("Peaceful protest", "Violent demonstration", "Mob violence"))
+_PROTEST = _PROTEST_BY | {"Protest with intervention", "Excessive force against protesters"}
+
+
+def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple[str, str] | None:
+    """Subject and object by their place around the trigger."""
+    verb = f.trigger.entry.get("form") == "verb"
+    does = _does_before(c, n)
+    if does:
+        return "attacker", "subject-of-" + does
+    if "capture" in f.flags:
+        if _possession(c, n):
+            return "target", "held-by"
+        first = _first_after(c, f)
+        if n.first < f.at or n is first:
+            return "attacker", "taker"
+        return "target", "taken-from"
+    if "transfer" in f.flags:
+        return "attacker", "leaver"
+    if distance >= 0:
+        if "defend" in f.flags:
+            return ("target" if n is _first_after(c, f) else "attacker"), "repelled"
+        if verb:
+            first = _first_after(c, f)
+            if n is first and distance <= 2:
+                return "attacker", "verb-subject"
+            return ("target", "verb-object") if distance <= 12 else None
+        if distance <= 2 and not _broken(c, f.trigger.last, n.first):
+            return "attacker", "noun-agent"
+        if _chained(c, n, f):
+            return "attacker", "noun-agent-and"
+        return None
+    if verb and n.first < f.at and f.at - n.last <= 8 and c.cue(n.first - 1, "onto") is None:
+        return "attacker", "subject-before"
+    follows = c.cue(n.last, "does", "hits") if n.last < len(c.r.words) else None
+    if follows is not None:
+        return "attacker", "subject-before"
+    return None
+
+
+def _chained(c: Context, n: Named, f: Frame) -> bool:
+    return n.prefix.startswith("و") and any(
+        m.last == n.first and 0 <= m.first - f.trigger.last <= 2 for m in c.actor_list
+    )
+
+
+def _first_after(c: Context, f: Frame) -> Named | None:
+    return next((n for n in c.actor_list if f.trigger.last <= n.first < f.inner[1] and n.rule != "adjective"), None)
+
+
+def _possession(c: Context, n: Named) -> bool:
+    """«كانت تحت سيطرة ...», «من سيطرة ...», «من تنظيم ...»."""
+    before = c.r.words[max(0, n.first - 3) : n.first]
+    return "سيطره" in before or "قبضه" in before or (bool(before) and before[-1] in ("من", "معقل"))
+
+
+def _does_before(c: Context, n: Named) -> str:
+    for back in (1, 2):
+        k = n.first - back
+        if k < 0 or c.r.gap[k + 1] > SPACE:
+            return ""
+        cue = c.cue(k, "does")
+        if cue is not None:
+            return cue.entry.text
+        if k in c.named:
+            return ""
+    return ""
+
+
+def _onto_before(c: Context, n: Named, trigger: int) -> str | None:
+    """«على مواقع ...», «ضد ...», «استهدفت ...» before a name; chains of names carry it on."""
+    k = n.first
+    for _ in range(7):
+        k -= 1
+        if k < 0 or c.r.gap[k + 1] >= SENTENCE:
+            return None
+        cue = c.cue(k, "onto", "hits", "agent", "does")
+        if cue is not None and k >= min(trigger, n.first - 7):
+            kind = cue.entry.get("kind")
+            return kind if kind in ("onto", "hits") and not (kind == "hits" and n.first - cue.last < 1 and
+                                                             _subject_of(c, cue.first, n)) else None  # fmt: skip
+    return None
+
+
+def _subject_of(c: Context, verb: int, n: Named) -> bool:
+    """VSO: the name right behind a hitting verb is its subject if something else is hit after it."""
+    if n.first != verb + 1:
+        return False
+    limit = min(n.last + 12, len(c.r.words))
+    for k in range(n.last, limit):
+        if c.r.gap[k] >= SENTENCE:
+            return False
+        if k in c.named or c.cue(k, "armed_target", "civil_target") or c.hits.at("places", k):
+            return True
+    return False
+
+
+def _broken(c: Context, first: int, last: int) -> bool:
+    return any(c.cue(k, "onto", "hits", "np_stop") for k in range(first, last)) or any(
+        c.r.gap[k] > SPACE for k in range(first, min(last + 1, len(c.r.words)))
+    )
+
+
+def opposed(a: str, b: str) -> bool:
+    """Whether two actors are on different sides as far as we know."""
+    return not allied(a, b)

@@ -1,0 +1,96 @@
+"""Who says so: speakers with their stance, each governing its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from pipeline.records import Source
+from processors.extract.claims import Context
+from processors.text import SENTENCE, SPACE
+
+MAX_NAME = 7  # words of a speaker that no lexicon names
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A speaker in words `first:last`; `at`: the word of saying; `id` of a source or actor, "" if unknown."""
+
+    first: int
+    last: int
+    at: int
+    id: str
+    name: str
+    stance: Literal["asserts", "denies", "doubts"]
+
+    def record(self, c: Context) -> Source:
+        return Source(name=self.name, id=self.id or None, stance=self.stance, text=c.r.quote(self.first, self.last),
+                      span=c.r.span(self.first, self.last))  # fmt: skip
+
+
+def speakers(c: Context) -> list[Speaker]:
+    """Speakers in text order."""
+    found: list[Speaker] = []
+    for hit in c.hits.of("sources"):
+        kind = hit.entry.get("kind")
+        if kind in ("source", "head"):
+            continue
+        speaker = _after(c, hit.first, hit.last, kind) or _before(c, hit.first, kind)
+        if speaker is not None and all(s.first != speaker.first for s in found):
+            found.append(speaker)
+    return found
+
+
+def _after(c: Context, at: int, k: int, kind: str) -> Speaker | None:
+    """«قال متحدث ...», «بحسب المرصد», «نقلت وكالة ... عن مصدر»."""
+    for step in range(4):
+        i = k + step
+        if i >= len(c.r.words) or c.r.gap[i] >= SENTENCE or (step and c.r.gap[i] > SPACE):
+            return None
+        speaker = _named(c, i, at, kind)
+        if speaker is not None:
+            return speaker
+        if c.cue(i, "block") and kind != "according":
+            return None
+    return None
+
+
+def _before(c: Context, at: int, kind: str) -> Speaker | None:
+    """«المرصد رصد ...»: the subject in front of its verb."""
+    for step in range(1, 6):
+        i = at - step
+        if i < 0 or c.r.gap[i + 1] > SPACE:
+            return None
+        hit = c.hits.at("sources", i)
+        if hit is not None and hit.entry.get("kind") == "source" and hit.last == at:
+            return _named(c, i, at, kind)
+    return None
+
+
+def _named(c: Context, i: int, at: int, kind: str) -> Speaker | None:
+    stance = cast(Literal["asserts", "denies", "doubts"], kind if kind in ("denies", "doubts") else "asserts")
+    hit = c.hits.at("sources", i)
+    if hit is not None and hit.entry.get("kind") == "source":
+        return Speaker(i, hit.last, at, hit.entry.get("id"), hit.entry.get("name"), stance)
+    actor = c.named.get(i)
+    if actor is not None and actor.rule != "adjective" and not (hit is not None and hit.entry.get("kind") == "head" and
+                                                               actor.weak):  # fmt: skip
+        return Speaker(i, actor.last, at, actor.id, c.r.quote(i, actor.last), stance)
+    if hit is not None and hit.entry.get("kind") == "head":
+        last = hit.last
+        while last < len(c.r.words) and last - i < MAX_NAME and c.r.gap[last] == SPACE and not c.cue(last, "block"):
+            nested = c.hits.at("sources", last)
+            if nested is not None and nested.entry.get("kind") not in ("head",):
+                break
+            if c.r.words[last] in ("في", "من", "عن", "ل", "علي", "قوله", "قولها", "اليوم", "خلال"):
+                break
+            last += 1
+        return Speaker(i, last, at, "", c.r.quote(i, last), stance)
+    return None
+
+
+def governing(c: Context, found: list[Speaker], at: int) -> list[Speaker]:
+    """Who speaks in the sentence of word `at`; a sentence without one is carried by «وأضاف» before it."""
+    sentence = c.r.sentence[at]
+    own = [s for s in found if c.r.sentence[s.at] == sentence and s.stance == "asserts"]
+    return own[:4]

@@ -1,0 +1,165 @@
+"""The extraction step: an article with its verdict in; its events, its tolls and the coding that closes them out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import LexiconError
+from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll, Unique
+from processors.extract import compose
+from processors.extract.actors import Ids, actor_ids, actors
+from processors.extract.claims import Context, claims
+from processors.extract.dates import Mention, dates
+from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
+from processors.extract.merge import merged
+from processors.extract.numbers import quantities
+from processors.extract.places import places
+from processors.extract.sources import speakers
+from processors.extract.tellings import tellings
+from processors.extract.tolls import cumulative
+from processors.text import Reading, read
+
+NAME = "rasd-rules"
+VERSION = "0.1"
+RELEASES = FOLDER / "releases.tsv"
+SHORTEST = 4  # words
+LANGUAGES = ("ar",)
+_ARABIC = re.compile("[\u0621-\u064a]")
+_LATIN = re.compile("[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """A pure step: equal articles give equal outcomes, byte for byte, on every machine."""
+
+    lexicon: Lexicon
+    ids: Ids
+    furniture: re.Pattern[str]
+    hours: Mapping[str, int]
+    extractor: Extractor
+    generation: int
+
+    def __call__(self, unique: Unique) -> Outcome:
+        """Events in text order, then tolls, then exactly one coding."""
+        reason = _unreadable(unique)
+        if reason is not None:
+            return self._closed(unique, [], [], reason)
+        article = unique.article
+        reading = read(article.text, len(article.title or ""), self.furniture)
+        if len(reading.words) < SHORTEST:
+            return self._closed(unique, [], [], "too-short")
+        hits = self.lexicon.scan(reading)
+        if not hits.of("triggers") and not hits.of("outcomes"):
+            return self._closed(unique, [], [], "no-trigger")
+        if not_conflict(reading, hits):
+            return self._closed(unique, [], [], "not-conflict")
+        return self._read(unique, reading, hits)
+
+    def _read(self, unique: Unique, r: Reading, hits: Hits) -> Outcome:
+        today = self._today(unique)
+        envelope = compose.Envelope(unique, self.extractor, _published(today))
+        numbers = quantities(r, hits)
+        time = dates(r, hits, {q.core: q for q in numbers}, today)
+        named = actors(r, hits, self.ids, country(hits))
+        c = Context(r, hits, {n.first: n for n in named}, _spread(time), named)
+        said = speakers(c)
+        taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
+                 for k in range(n.first, n.last)}  # fmt: skip
+        taken |= {k for s in said for k in range(s.first, s.last)}
+        where = places(r, hits, taken)
+        numbers_found = claims(c, numbers)
+        rules = cumulative(c, numbers_found)
+        told = tellings(c, self.ids, where, numbers_found, rules, said, today)
+        found = compose.events(c, self.ids, envelope, merged(told), numbers_found)
+        totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, said)
+        return self._closed(unique, found, totals, None if found or totals else "no-frame")
+
+    def _today(self, unique: Unique) -> dt.date | None:
+        published = unique.article.published
+        if published is None:
+            return None
+        hours = self.hours.get((unique.article.outlet or "").lower(), self.hours["default"])
+        try:
+            return (published.astimezone(dt.UTC) + dt.timedelta(hours=hours)).date()
+        except OverflowError:
+            return published.date()
+
+    def _closed(self, unique: Unique, found: Sequence[Event], totals: Sequence[Toll], reason: str | None) -> Outcome:
+        coding = Coding(
+            article_id=unique.article.id, revision=unique.verdict.revision, generation=self.generation,
+            event_ids=tuple(e.id for e in found), toll_ids=tuple(t.id for t in totals),
+            abstained=reason is not None, reason=reason, extractor=self.extractor,
+        )  # fmt: skip
+        return Outcome(outputs=(*found, *totals, coding))
+
+
+def load(gazetteer: Path | None = None) -> Extract:
+    """The step with its lexicons compiled. gazetteer: an imported place file, counted into the lexicon's hash.
+
+    Raises: LexiconError naming the file and line that breaks its columns.
+    """
+    words = lexicon("ar")
+    digest = words.hash
+    if gazetteer is not None:
+        digest = hashlib.blake2b(digest.encode() + gazetteer.read_bytes(), digest_size=8).hexdigest()
+    hours = {row["outlet"]: int(row["hours"]) for row in words.rows["outlets"]}
+    furniture = re.compile("|".join(f"(?:{row['text']})" for row in words.rows["furniture"]), re.MULTILINE)
+    return Extract(words, actor_ids(words), furniture, hours, Extractor(name=NAME, version=VERSION, lexicon=digest),
+                   generation(words.hash, RELEASES))  # fmt: skip
+
+
+def generation(digest: str, releases: Path) -> int:
+    """The release that a lexicon hash and this version belong to; an unreleased one comes after the last.
+
+    Raises: LexiconError for a row that is not (number, version, hash).
+    """
+    last = 0
+    for number, line in enumerate(releases.read_text(encoding="utf-8").splitlines(), 1):
+        if not line or line.startswith(("#", "generation")):
+            continue
+        cells = line.split("\t")
+        if len(cells) != 3 or not cells[0].isdigit():
+            raise LexiconError(releases, number, "want: generation, version, hash")
+        last = max(last, int(cells[0]))
+        if cells[1] == VERSION and cells[2] == digest:
+            return int(cells[0])
+    return last + 1
+
+
+def _unreadable(unique: Unique) -> str | None:
+    """The slug of why an article cannot be read at all."""
+    language = unique.article.language
+    if language is None:
+        text = unique.article.text[:4000]
+        language = "ar" if len(_ARABIC.findall(text)) > len(_LATIN.findall(text)) else "other"
+    return None if language.lower().split("-")[0] in LANGUAGES else "language"
+
+
+def _published(today: dt.date | None) -> EventDate:
+    """Nothing but the day of publication: the event is of that day or the one before."""
+    if today is None:
+        return EventDate()
+    return EventDate(start=today - dt.timedelta(days=1), end=today, precision="days", basis="published")
+
+
+def _spread(time: Sequence[Mention]) -> dict[int, Mention]:
+    return {k: m for m in time for k in range(m.first, m.last)}
+
+
+def country(hits: Hits) -> str:
+    """The country that the text's places lie in most often; "" where none is named."""
+    votes = Counter(h.entry.get("country") for h in hits.of("places") if "cue" not in h.entry.flags)
+    return max(sorted(votes), key=lambda k: votes[k]) if votes else ""
+
+
+def not_conflict(r: Reading, hits: Hits) -> bool:
+    """Whether the words are those of sport: at least five, and more of them than firm words of war."""
+    sport = sum(h.entry.get("kind") == "sport" for h in hits.of("cues"))
+    war = sum(bool(h.entry.flags & {"strong", "abduct"}) for h in hits.of("triggers"))
+    return sport >= 5 and sport > 3 * war

@@ -1,0 +1,162 @@
+"""A frame with its arguments: place, date, roles, claims, speakers, and whether it is news or background."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from processors.extract.actors import Ids, allied
+from processors.extract.claims import Context
+from processors.extract.claims import Found as Claim
+from processors.extract.dates import Mention
+from processors.extract.frames import Frame, frames
+from processors.extract.merge import Told
+from processors.extract.places import ORDER
+from processors.extract.places import Found as Place
+from processors.extract.roles import Role, roles
+from processors.extract.sources import Speaker, governing
+
+NEWS_DAYS = 3  # an older incident is background
+_ARMED_TYPES = frozenset(("Armed clash", "Attack"))
+
+
+def tellings(
+    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], rules: Sequence[str],
+    said: Sequence[Speaker], today: dt.date | None,
+) -> list[Told]:  # fmt: skip
+    """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
+    found = frames(c, ids, places, claims, [not rule for rule in rules])
+    homes = _homes(c, found, claims, rules)
+    out: list[Told] = []
+    for k, frame in enumerate(found):
+        own = [i for i, home in homes.items() if home == k]
+        out.append(_told(c, ids, frame, own, places, claims, list(said), today, out))
+    return out
+
+
+def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: Sequence[str]) -> dict[int, int]:
+    """Claim → frame: of its clause, else the nearest of its sentence (before rather than behind), else the last one."""
+    homes: dict[int, int] = {}
+    for i, claim in enumerate(claims):
+        if rules[i]:
+            continue
+        if claim.part_of is not None and claim.part_of in homes:
+            homes[i] = homes[claim.part_of]
+            continue
+        sentence = c.r.sentence[claim.at]
+        same = [k for k, f in enumerate(found) if c.r.sentence[f.at] == sentence]
+        inside = [k for k in same if found[k].inner[0] <= claim.at < found[k].inner[1]]
+        if inside:
+            homes[i] = inside[0]
+        elif same:
+            homes[i] = min(same, key=lambda k: abs(found[k].at - claim.at) + (5 if found[k].at > claim.at else 0))
+        else:
+            before = [k for k, f in enumerate(found) if c.r.sentence[f.at] < sentence]
+            if before and sentence - c.r.sentence[found[before[-1]].at] <= 3:
+                homes[i] = before[-1]
+    return homes
+
+
+def _told(
+    c: Context, ids: Ids, f: Frame, own: list[int], places: Sequence[Place], claims: Sequence[Claim],
+    said: list[Speaker], today: dt.date | None, before: Sequence[Told],
+) -> Told:  # fmt: skip
+    where, inherited = _places(c, f, places, before)
+    date = _date(c, f)
+    found = roles(c, ids, f, claims)
+    sentence = c.r.sentences[c.r.sentence[f.at]]
+    kind, generic = _type(c, ids, f, found, own, claims, where)
+    keys = frozenset(p.key(c.r) for p in where if ORDER.get(p.precision, 4) <= 2)
+    wide = frozenset(p.key(c.r) for p in where if ORDER.get(p.precision, 4) > 2)
+    admin = frozenset(x for p in where for x in (p.admin1, p.row["name"] if p.row else "") if x) | wide
+    return Told(
+        frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today, own, claims), date=date, places=where,
+        inherited=inherited, roles=found, claims=own, speakers=governing(c, said, f.at), keys=keys, admin=admin,
+        paragraph=sentence.paragraph, headline=sentence.headline,
+    )  # fmt: skip
+
+
+def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
+    low, high = c.r.bounds(f.at)
+    inner = [p for p in places if f.inner[0] <= p.first < f.inner[1]]
+    if any(ORDER.get(p.precision, 4) < 4 for p in inner):
+        return inner, False
+    near = [p for p in places if low <= p.first < high and abs(p.first - f.at) <= 45]
+    if near:
+        close = sorted(near, key=lambda p: abs(p.first - f.at))[:3]
+        return sorted(close, key=lambda p: p.first), bool(inner == [] and len(near) > 3)
+    if inner:
+        return inner, False
+    for told in reversed(before[-4:]):
+        if told.places:
+            return list(told.places), True
+    later = [p for p in places if p.first >= high][:2]
+    return later[:1], True
+
+
+def _date(c: Context, f: Frame) -> Mention | None:
+    """The time expression of the clause, else the nearest of the sentence."""
+    low, high = c.r.bounds(f.at)
+    here = {m.first: m for k in range(max(low, f.at - 45), min(high, f.at + 45)) if (m := c.dated.get(k))}
+    if not here:
+        return None
+    inner = [m for m in here.values() if f.inner[0] <= m.first < f.inner[1]]
+    pool = inner or list(here.values())
+    points = [m for m in pool if m.kind == "point"] or pool
+    return min(points, key=lambda m: abs(m.first - f.at))
+
+
+def _realis(
+    c: Context, f: Frame, date: Mention | None, today: dt.date | None, own: Sequence[int], claims: Sequence[Claim]
+) -> str:
+    if f.realis == "recap":
+        recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
+        return "reported" if recent and date is not None and date.kind == "point" else "recap"
+    if date is None or date.end is None or today is None:
+        return "reported"
+    if date.kind == "since" and (today - (date.start or today)).days > NEWS_DAYS:
+        return "recap"
+    if date.precision in ("year", "month") and (today - date.end).days <= NEWS_DAYS:
+        return "recap" if date.start is not None and (today - date.start).days > NEWS_DAYS else "reported"
+    return "recap" if (today - date.end).days > NEWS_DAYS else "reported"
+
+
+def _type(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim],
+    where: Sequence[Place],
+) -> tuple[str, bool]:  # fmt: skip
+    """Sub-event type, and whether it is only a vague word's default."""
+    if "capture" in f.flags:
+        takers = [r.actor for r in found if r.role == "attacker"]
+        home = any(ids.kind(a) == "state" for a in takers)
+        return ("Government regains territory" if home or not takers else "Non-state actor overtakes territory"), False
+    if f.flags & {"generic", "kill"} or f.type in _ARMED_TYPES:
+        return _attack_type(c, ids, f, found, own, claims)
+    if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
+        return "Abduction/forced disappearance", False
+    return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
+
+
+def _attack_type(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim]
+) -> tuple[str, bool]:
+    """Bare «هجوم»: an armed clash on armed targets, an attack on civilians."""
+    generic = bool(f.flags & {"generic", "kill", "defend"}) or "weak" in f.flags
+    if "clash" in f.flags:
+        return "Armed clash", "weak" in f.flags
+    if "attack" in f.flags:
+        return "Attack", False
+    targets = {r.actor for r in found if r.role in ("target", "participant")}
+    targets |= {side for k in own for side, _ in claims[k].sides}
+    if not targets:
+        low, high = f.inner
+        if any(c.cue(k, "civil_target") for k in range(low, high)):
+            return "Attack", generic
+        return f.type if not generic else "Armed clash", generic
+    armed = [a for a in targets if ids.armed(a)]
+    return ("Armed clash" if armed else "Attack"), generic
+
+
+def enemies(a: str, b: str) -> bool:
+    """Whether two actors are not known to fight on one side."""
+    return not allied(a, b)

@@ -1,0 +1,145 @@
+"""One incident or a running total? And what period a total covers, and which sums hold.
+
+A claim is cumulative where its words say so: «منذ», «خلال 20 يوماً», «ارتفع إلى», a war's dead, a part of such a total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.records import Period, Reconciliation
+from processors.extract.claims import Context
+from processors.extract.claims import Found as Claim
+from processors.extract.dates import Mention
+from processors.text import COMMA, SENTENCE
+
+WINDOW_DAYS = 3  # a longer window is a series, not an incident
+MANY = 1500  # no single incident kills or displaces so many in a sentence about a war
+
+
+def cumulative(c: Context, claims: Sequence[Claim]) -> list[str]:
+    """Per claim the rule that makes it cumulative, "" for one incident's."""
+    out: list[str] = []
+    for i, claim in enumerate(claims):
+        rule = ""
+        if claim.part_of is not None and claim.part_of < i and out[claim.part_of]:
+            rule = "part-of-total"
+        elif claim.rule == "against" and i and out[i - 1]:
+            rule = "against-total"
+        else:
+            rule = _own(c, claim) or _inherited(c, claims, out, i)
+        out.append(rule)
+    return out
+
+
+def _own(c: Context, claim: Claim) -> str:
+    low, high = around(c, claim)
+    for k in range(low, high):
+        date = c.dated.get(k)
+        if date is not None and date.first == k:
+            if date.kind == "since" and not _other_clause(c, claim, date):
+                return "since"
+            if date.kind == "window" and date.days > WINDOW_DAYS and not _other_clause(c, claim, date):
+                return "window"
+    if _risen(c, claim):
+        return "risen"
+    if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
+        claim.count is None or claim.count >= 100
+    ):
+        return "war"
+    if claim.count is not None and claim.count >= MANY and claim.outcome in ("killed", "injured", "killed_or_injured"):
+        return "many"
+    if any(c.cue(k, "since") and c.cue(k + 1, "war") for k in range(low, high - 1)):
+        return "since-war"
+    if any(c.cue(k, "series") for k in range(claim.first, min(claim.last + 6, high))):
+        return "series"
+    return ""
+
+
+def around(c: Context, claim: Claim, reach: int = 22) -> tuple[int, int]:
+    """Words of the claim's sentence near it."""
+    low, high = c.r.bounds(claim.at)
+    return max(low, claim.first - reach), min(high, claim.last + reach)
+
+
+def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
+    """Whether two commas or another number's noun part the date from the claim."""
+    low, high = sorted((claim.at, date.first))
+    commas = sum(c.r.gap[k] == COMMA for k in range(low + 1, high + 1))
+    return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
+
+
+_RISES = ("rise",)
+
+
+def _risen(c: Context, claim: Claim) -> bool:
+    """«ارتفع إلى 605 عدد ...», «ارتفعت حصيلة ... إلى»; but not the rising toll of one named incident."""
+    low = max(c.r.bounds(claim.at)[0], claim.at - 20)
+    for k in range(claim.at - 1, low - 1, -1):
+        if c.r.gap[k + 1] >= SENTENCE:
+            return False
+        if c.cue(k, "rise"):
+            reach = any(c.cue(j, "reach") and c.r.words[j].startswith("ال") for j in range(k, claim.at))
+            return reach and not _one_incident(c, k, claim)
+    return False
+
+
+def _one_incident(c: Context, start: int, claim: Claim) -> bool:
+    """«ارتفع عدد قتلى تفجير ...»: a trigger right behind the tally's noun."""
+    tally = next((k for k in range(start, min(claim.last + 8, len(c.r.words))) if c.cue(k, "number", "tally")), None)
+    if tally is None:
+        return False
+    for k in range(tally + 1, min(tally + 5, len(c.r.words))):
+        hit = c.hits.at("triggers", k)
+        if hit is not None and hit.entry.get("form") == "noun" and "kill" not in hit.entry.flags:
+            return not hit.entry.text.endswith("ات")
+    return False
+
+
+def _inherited(c: Context, claims: Sequence[Claim], out: Sequence[str], i: int) -> str:
+    """A later number of the same sentence goes on counting the total, unless an incident of its own stands by it."""
+    if not i or not out[i - 1]:
+        return ""
+    previous, claim = claims[i - 1], claims[i]
+    if c.r.sentence[previous.at] != c.r.sentence[claim.at]:
+        return ""
+    for k in range(previous.last, claim.at):
+        hit = c.hits.at("triggers", k)
+        if hit is not None and not hit.entry.flags & {"kill", "weak", "generic", "arrest"}:
+            return ""
+    date = next((c.dated[k] for k in range(previous.last, min(claim.last + 4, c.r.bounds(claim.at)[1]))
+                 if k in c.dated), None)  # fmt: skip
+    if date is not None and date.kind == "point" and date.precision == "day":
+        return ""
+    return "goes-on"
+
+
+def period(c: Context, claim: Claim) -> Period:
+    """The time that a total covers, from the nearest time expression around it."""
+    low, high = around(c, claim)
+    near = {c.dated[k].first: c.dated[k] for k in range(low, high) if k in c.dated}
+    wide = [m for m in near.values() if m.kind in ("since", "window") or m.precision in ("month", "year")]
+    if not wide:
+        return Period()
+    m = min(wide, key=lambda m: abs(m.first - claim.at))
+    return Period(start=m.start, end=m.end, text=c.r.quote(m.first, m.last), span=c.r.span(m.first, m.last))
+
+
+def reconciliations(counts: Sequence[int], fresh: Sequence[int]) -> tuple[Reconciliation, ...]:
+    """Arithmetic that holds: two parts and their total, or before + plus = after with a fresh incident's number."""
+    out: list[Reconciliation] = []
+    distinct = sorted(set(counts))[-12:]
+    for total in distinct:
+        for i, a in enumerate(distinct):
+            out.extend(
+                Reconciliation(sum=(max(a, b), min(a, b)), total=total)
+                for b in distinct[i + 1 :]
+                if a + b == total and a > 1
+            )
+        out.extend(
+            Reconciliation(before=before, plus=plus, after=total)
+            for before in distinct
+            for plus in sorted(set(fresh))
+            if plus > 0 and before + plus == total and plus not in distinct
+        )
+    return tuple(out)
