@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError
 from pipeline.records import Archived, Article, Reject
 
 STAGE = "source"
+OURS = "rasd.article/1"
 KEPT = 65_536  # bytes that a reject keeps of an input too large to keep whole
 Basis = Literal["page", "feed", "archive", "option", "unknown"]
 
@@ -95,12 +96,15 @@ def read_row(line: bytes, options: Options, file: str, number: int, offset: int)
         return reject(reason, message, line, file=file, line=number, offset=offset)
     if b"u0000" in line and _NUL.search(line):
         return reject("bad-text", "holds the NUL character", line, file=file, line=number, offset=offset)
+    own = row.schema == OURS  # its id is ours already, its basis known
+    if not own and (row.schema or "").startswith("rasd."):
+        message = f"schema {row.schema!r}, this version reads {OURS!r}"
+        return reject("wrong-schema", message, line, file=file, line=number, offset=offset)
     body, partial = row.body or row.text or "", bool(row.partial)
     if not body.strip() and row.summary and row.summary.strip():
         body, partial = row.summary, True
     if not body.strip() and not (row.title and row.title.strip()):
         return reject("no-text", "neither title nor text", line, file=file, line=number, offset=offset)
-    own = row.schema == "rasd.article/1"  # its id is ours already, its basis known
     foreign = row.source_id if own or row.source_id is not None else row.id
     return make_article(
         options,

@@ -14,7 +14,7 @@ import typer
 from pipeline.cli.context import NotFound, put, put_json, settings, the_log
 from pipeline.cli.pretty import Style, block
 from pipeline.cli.tail import style_of_stdout
-from pipeline.errors import RasdError, StorageError
+from pipeline.errors import RasdError, StorageError, StoragePaused
 from pipeline.records import Event, Span, Toll, Unique, reading_text
 from pipeline.telemetry import escape
 
@@ -89,7 +89,7 @@ def _in_sink(ctx: typer.Context, id: str) -> tuple[Event | Toll, tuple[str | Non
 
     try:
         db = open_readonly(settings(ctx).data_dir)
-    except (StorageError, OSError):
+    except (StorageError, StoragePaused, OSError):
         return None
     with contextlib.closing(db):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from pipeline.cli.context import put, put_json, say, settings
 from pipeline.errors import RasdError
 
 if TYPE_CHECKING:
+    from connectors.clean import Page
     from connectors.sources.archives import Archive, Options
     from pipeline.config import Config
     from pipeline.pool import Pool
@@ -83,12 +85,13 @@ def run_archive(
     from connectors.sources.archives import Archive
     from pipeline.runtimes.local import run_flow
 
-    archive = Archive(paths, options)
+    clean = KillableClean(config)
+    archive = Archive(paths, options, clean)
     begin = time.monotonic()
     with _progress(archive) as (seen, look):
 
         def source(pool: Pool, stop: threading.Event) -> Source:
-            archive.clean = killable_clean(config, pool, stop)
+            clean.pool, clean.stop = pool, stop
             return _Watched(archive, seen, speed)
 
         def both(counts: Counts) -> None:
@@ -99,27 +102,36 @@ def run_archive(
     return counts, stopped, time.monotonic() - begin
 
 
-def killable_clean(config: Config, pool: Pool, stop: threading.Event) -> Callable[..., Any]:
-    """`clean_page` in a child process, with the time and size limits of the settings; ends early when stopped."""
-    from concurrent.futures import TimeoutError
+class KillableClean:
+    """`clean_page` in a child process, with the time and size limits of the settings; ends early when stopped.
 
-    from connectors.clean import clean_page
-    from pipeline.errors import Unusable
-    from pipeline.pool import result
-    from pipeline.runtimes.embedded import Stopped
+    pool, stop: of the flow that reads the archive, given before the first page is read.
+    """
 
-    def clean(html: bytes, *rest: Any) -> Any:
-        if len(html) > config.archive.max_page_bytes:
+    def __init__(self, config: Config) -> None:
+        self._limits = config.archive
+        self.pool: Pool | None = None
+        self.stop = threading.Event()
+
+    def __call__(self, html: bytes, **about: Any) -> Page:
+        from concurrent.futures import TimeoutError
+
+        from connectors.clean import clean_page
+        from pipeline.errors import Unusable
+        from pipeline.pool import result
+        from pipeline.runtimes.embedded import Stopped
+
+        if len(html) > self._limits.max_page_bytes:
             raise Unusable(f"a page of {len(html):,} bytes", reason="too-large")
-        future = pool.submit(config.archive.page_seconds, clean_page, html, *rest)
+        if self.pool is None:
+            return clean_page(html, **about)
+        future = self.pool.submit(self._limits.page_seconds, functools.partial(clean_page, **about), html)
         while True:
             try:
                 return result(future, wait=0.2)
             except TimeoutError:
-                if stop.is_set():
+                if self.stop.is_set():
                     raise Stopped from None
-
-    return clean
 
 
 class _Watched:

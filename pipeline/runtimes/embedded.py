@@ -150,24 +150,22 @@ class Embedded:
 
         Raises: Stopped if asked to stop meanwhile (nothing of the write is kept, and nothing is lost).
         """
-        told = False
+        refused: Exception | None = None
         while True:
             try:
+                if refused is not None:
+                    mend()
                 done = write()
             except (StoragePaused, OSError) as e:
                 if isinstance(e, OSError) and e.errno not in _PASSING:
                     raise
-                if not told:
+                if refused is None:
                     log.warning("paused: %s. Nothing is lost; trying again every %g s", e, self.pause_seconds)
-                    told = True
+                refused = e
                 if self.stop.wait(self.pause_seconds):
                     raise Stopped from e
-                try:
-                    mend()
-                except (StoragePaused, OSError):
-                    continue
             else:
-                if told:
+                if refused is not None:
                     log.warning("storage is back, going on")
                 return done
 
