@@ -100,11 +100,6 @@ class RunSettings:
         2.0, "Wait before a write is tried again while the disk is full or the file is locked.", between(0.01, 600)
     )
 
-    @property
-    def workers(self) -> int:
-        """`processes` with 0 resolved for this machine."""
-        return self.processes or min(8, os.cpu_count() or 1)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkSettings:

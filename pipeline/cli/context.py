@@ -99,34 +99,27 @@ def complain(text: str) -> None:
 
 
 def put(text: str = "") -> None:
-    """One line of data on stdout."""
-    sys.stdout.write(_printable(text) + "\n")
+    """One line of data on stdout; what its encoding lacks is spelled out."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    put_bytes(text.encode(encoding, "backslashreplace"))
 
 
-def put_json(value: Any, *, indent: bool = True) -> None:
+def put_json(value: Any) -> None:
     """A value as JSON on stdout, UTF-8 whatever the terminal speaks."""
     import orjson
 
-    put_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0))
+    put_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def put_bytes(line: bytes) -> None:
-    """One line of raw bytes on stdout."""
-    sys.stdout.flush()
-    raw = getattr(sys.stdout, "buffer", None)
-    if raw is None:
-        sys.stdout.write(line.decode("utf-8", "replace") + "\n")
-    else:
-        raw.write(line + b"\n")
+    """One line of raw bytes on stdout, shown at once on a terminal (else see `flush`)."""
+    sys.stdout.buffer.write(line + b"\n")
+    if sys.stdout.isatty():
+        sys.stdout.flush()
 
 
 def flush() -> None:
     sys.stdout.flush()
-
-
-def _printable(text: str) -> str:
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> Iterator[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
 from pipeline.config import SETTINGS, load
 from pipeline.errors import ConfigError
 
@@ -142,9 +141,3 @@ def test_a_mistake_in_the_environment_is_told_with_the_variable(
 
 def test_other_peoples_variables_are_left_alone(here: Path) -> None:
     assert load(environ={"RASD_HOME": "x", "RASDRUN_BATCH": "y"}) == load(environ={})
-
-
-def test_processes_zero_means_one_per_core_and_never_more_than_eight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config.os, "cpu_count", lambda: 64)
-    assert config.RunSettings().workers == 8
-    assert config.RunSettings(processes=12).workers == 12
