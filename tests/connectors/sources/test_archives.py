@@ -15,7 +15,8 @@ import pytest
 import zstandard
 
 from connectors.clean import Page
-from connectors.sources.archives import Archive, Found, Options, read_row
+from connectors.sources.archives import READERS, Archive, Found, Options, read_row
+from connectors.sources.rows import Row
 from pipeline.errors import ConfigError, FileError, Stalled
 from pipeline.ids import article_id
 from pipeline.records import Article, Reject
@@ -440,6 +441,11 @@ def test_a_file_that_vanishes_while_reading_is_a_reject(mixed: Path) -> None:
 def test_a_time_without_a_zone_is_no_option() -> None:
     with pytest.raises(ConfigError):
         Options(since=dt.datetime(2024, 1, 1))
+
+
+def test_the_documentation_names_every_suffix_and_field() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "archives.md").read_text(encoding="utf-8")
+    assert [name for name in (*READERS, *Row.__struct_fields__) if f"`{name}`" not in text and name != "schema"] == []
 
 
 @pytest.mark.shared
