@@ -170,13 +170,13 @@ def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
 
 
 def _is_index(paragraphs: list[str], links: set[str], stated: Stated) -> bool:
-    if stated.is_article and stated.published:
+    if stated.is_article:
         return False
     whole = sum(map(len, paragraphs))
     linked = sum(len(line) for line in paragraphs if _is_link(line, links))
     if not whole:
         return len(links) > 30
-    return linked > _LINKS * whole or (stated.is_list and not stated.is_article and linked > 0.3 * whole)
+    return linked > _LINKS * whole or (stated.is_list and linked > 0.3 * whole)
 
 
 def _is_link(line: str, links: set[str]) -> bool:

@@ -76,6 +76,15 @@ def test_a_broken_json_ld_script_does_not_hide_the_next() -> None:
     assert (found.title, found.author) == ('عنوان "آخر"', "هند")
 
 
+def test_characters_that_no_text_may_hold_are_dropped() -> None:
+    head = r"""<script type="application/ld+json">{"@type": "NewsArticle", "headline": "a\ud800b\u0000c",
+      "author": "x\udfffy", "articleBody": "one \ud800 two"}</script>"""
+    found = clean_page(page(head=head, body="<p>a&#xD800;&#0;b</p>", linked_data=False).encode())
+    assert (found.title, found.author) == ("abc", "xy")
+    found.body.encode()
+    assert "\x00" not in found.body
+
+
 def test_a_shortened_headline_is_made_whole() -> None:
     head = linked(**{"@type": "NewsArticle", "headline": TITLE[:25] + "..."})
     assert clean_page(page(head=head, linked_data=False).encode()).title == TITLE

@@ -59,6 +59,15 @@ def test_broken_xml_is_read_as_far_as_it_can_be() -> None:
     assert [entry.title for entry in parse_feed(broken.encode(), "feed.xml")] == [TITLE, "خبر ثان من المدينة"]
 
 
+def test_characters_that_no_text_may_hold_are_dropped() -> None:
+    broken = (RSS % "utf-8").replace("guid-7", "&nosuch; &#xD800;&#0;7").replace("سلمى", "&#xDFFF;سلمى")
+    full, _ = parse_feed(broken.replace(TITLE, f"{TITLE}&#xD800;").encode(), "feed.xml")
+    for text in (full.source_id, full.author, full.title, full.body):
+        assert text
+        text.encode()
+        assert "\x00" not in text
+
+
 def test_an_empty_feed_has_no_entries() -> None:
     assert list(parse_feed(b"<rss version='2.0'><channel></channel></rss>", "feed.xml")) == []
 
