@@ -141,7 +141,8 @@ def marks_of(record: Event | Toll) -> list[Mark]:
     """Every field with the span it was read from, in the record's order; evidence last."""
     marks: list[tuple[str, str, Span | None]] = []
     if isinstance(record, Event):
-        marks += [("type", "type", w.span) for w in record.why.get("sub_event_type", ())]
+        said = [w for field in ("event", "event_type", "sub_event_type") for w in record.why.get(field, ())]
+        marks += [("type", "type", w.span) for w in said]
         marks.append(("date", "date", record.date.span))
         marks += [(a.role, "actor", a.span) for a in record.actors]
     else:

@@ -11,7 +11,7 @@ from connectors.sinks.sqlite import SqliteSink
 from pipeline import wire
 from pipeline.cli import explain as command
 from pipeline.cli.pretty import Style
-from pipeline.records import Article, Coding, Event, Toll, Unique
+from pipeline.records import Article, Coding, Event, Toll, Unique, Why
 from tests.pipeline.cli.kit import golden, rasd, small_log
 
 EVENT = golden(Event).id
@@ -63,6 +63,12 @@ def test_in_colour_no_bracket_is_needed() -> None:
     lines = "\n".join(command._marked(text, command.marks_of(event), Style(colour=True)))
     assert "\x1b[4;33mقوات التحالف\x1b[0m" in lines
     assert "[date" not in lines
+
+
+@pytest.mark.parametrize("field", ["event", "event_type", "sub_event_type"])
+def test_the_words_of_the_type_are_those_of_its_rules(field: str) -> None:
+    event = golden(Event, why={field: (Why(rule="trigger:airstrike", span=(4, 8)),)})
+    assert command.Mark("type", "type", (4, 8)) in command.marks_of(event)
 
 
 def test_the_beginning_of_an_id_is_enough(data: Path) -> None:
