@@ -15,7 +15,7 @@ from pathlib import Path
 from lxml import etree, html  # type: ignore[import-untyped]
 
 from connectors.language import language_of
-from connectors.sources.charset import decode
+from connectors.sources.charset import decode, without_controls
 from connectors.sources.metadata import Stated, read_metadata
 from connectors.urls import canonical_url, outlet_of
 from pipeline.errors import FileError, Unusable
@@ -28,7 +28,6 @@ SMALL_PAGE = 400_000  # code points of HTML for which the slow extraction is aff
 _LINKS = 0.6  # share of link text from which on a body is a list of links
 _LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table",
@@ -61,7 +60,7 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     """
     if len(data) > LARGEST:
         raise Unusable(f"a page of {len(data)} bytes, {LARGEST} are allowed", reason="too-large")
-    text = _CONTROL.sub("", _XML_DECLARATION.sub("", decode(data, charset)))
+    text = without_controls(_XML_DECLARATION.sub("", decode(data, charset)))
     tree = _parse(text)
     stated = read_metadata(tree)
     _drop_related(tree)
@@ -93,7 +92,7 @@ def clean_fragment(text: str, headline: str | None = None) -> str:
     Plain text comes out as it is, but for boilerplate lines and white space around lines. "" where nothing is left.
     Raises: Unusable (reason "too-large") for more elements than a page may have.
     """
-    text = _CONTROL.sub("", text)
+    text = without_controls(text)
     if "<" in text or "&" in text:
         if not text.strip():
             return ""

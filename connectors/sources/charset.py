@@ -23,6 +23,8 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _WORD = re.compile(rb"[\x80-\xff]{3,}")  # three in a row: no Western language writes so, every Arabic word does
 _TAG = re.compile(rb"<[^>]{0,2000}>")
 _ARTICLE = ((b"\xc7\xe1", "cp1256"), (b"\xc7\xe4", "iso8859-6"))  # «ال», one letter pair in twelve
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#([xX][0-9A-Fa-f]{1,8}|[0-9]{1,8});?")
 _SAMPLE = 20_000
 
 
@@ -51,6 +53,18 @@ def decode(data: bytes, charset: str | None = None) -> str:
         western = named if named in ("cp1252", "cp1254") else None
         named = _looks_arabic(high) or western or (_guess(data) if _in_words(high) else "cp1252")
     return data.decode(named, "replace") if named else text
+
+
+def without_controls(markup: str) -> str:
+    """The markup without what XML forbids: control characters but tab and line ends, half surrogate pairs, U+FFFE and
+    U+FFFF, also where they are written as references (`&#xD800;`). Parsers fail on them, and so do records.
+    """
+    return _FORBIDDEN.sub("", _REFERENCE.sub(_checked, markup))
+
+
+def _checked(reference: re.Match[str]) -> str:
+    number = int(reference[1][1:], 16) if reference[1][0] in "xX" else int(reference[1])
+    return "" if number > 0x10FFFF or _FORBIDDEN.match(chr(number)) else reference[0]
 
 
 def _codec(name: str | None) -> str | None:

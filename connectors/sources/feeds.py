@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from connectors.clean import clean_fragment
 from connectors.language import language_of
-from connectors.sources.charset import decode
+from connectors.sources.charset import decode, without_controls
 from connectors.sources.times import parse_time
 from connectors.urls import canonical_url
 from pipeline.errors import Unusable
@@ -21,8 +21,6 @@ DEEPEST = 100  # elements inside each other; feeds need seven, and the parser's 
 LONGEST_NAME = 500  # code points of an author: the parser's search for mail addresses in it is quadratic
 
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_REFERENCE = re.compile(r"&#(x[0-9A-Fa-f]{1,8}|[0-9]{1,8});")
 _TAG_NAME = re.compile(r"<(?:[\w.-]{1,50}:)?([\w.-]{1,50})")
 _PEOPLE = frozenset(("author", "creator", "contributor", "name", "managingeditor", "webmaster", "publisher"))
 _ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>", "<!": ">", "<": ">"}  # longest opening first
@@ -58,8 +56,7 @@ def parse_feed(data: bytes, name: str) -> Iterator[Entry]:
     # Loaded here because only feeds need it, and it takes a tenth of a second.
     import feedparser
 
-    text = _NOT_XML.sub("", _XML_DECLARATION.sub("", decode(data)))
-    text = _tamed(_REFERENCE.sub(_checked, text))
+    text = _tamed(without_controls(_XML_DECLARATION.sub("", decode(data))))
     try:
         parsed: Any = feedparser.parse(  # type: ignore[attr-defined, no-untyped-call]
             BytesIO(text.encode()),
@@ -119,13 +116,7 @@ def _address(entry: Any, feed: Any) -> str | None:
 
 def _text(node: Any, key: str) -> str | None:
     value = dict.get(node, key)  # the library's own `get` answers for "updated" with "published"
-    return _NOT_XML.sub("", value).strip() or None if isinstance(value, str) else None  # "&#xD800;" comes unescaped
-
-
-def _checked(reference: re.Match[str]) -> str:
-    """The reference, unless it names half a surrogate pair or no character: the parser gives up a feed over one."""
-    number = int(reference[1][1:], 16) if reference[1].startswith("x") else int(reference[1])
-    return "" if number > 0x10FFFF or _NOT_XML.match(chr(number)) else reference[0]
+    return without_controls(value).strip() or None if isinstance(value, str) else None
 
 
 def _tamed(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lxml import html  # type: ignore[import-untyped]
 
+from connectors.sources.charset import without_controls
 from connectors.sources.rows import author_line
 from connectors.sources.times import parse_time
 
@@ -28,7 +29,6 @@ _PUBLISHED = (
 _UPDATED = ("article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified", "dcterms.modified")
 _AUTHOR = ("author", "article:author", "dc.creator", "parsely-author", "sailthru.author", "byl")
 _TITLE = ("og:title", "twitter:title", "dc.title")
-_UNFIT = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # escaped in JSON-LD; no text may hold them
 _SITE_PARTS = re.compile(r"\s+[|\-–—:•»]\s+")
 
 
@@ -183,7 +183,7 @@ def _body(article: dict[str, Any]) -> str | None:
     body = article.get("articleBody")
     if not isinstance(body, str):
         return None
-    body = _UNFIT.sub("", entities.unescape(body))
+    body = without_controls(entities.unescape(body))
     if "<" in body and "</" in body:
         body = re.sub(r"<[^<>]{0,500}>", "\n", body)
     return "\n".join(line.strip() for line in body.splitlines() if line.strip()) or None
@@ -203,4 +203,4 @@ def _name(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return " ".join(_UNFIT.sub("", entities.unescape(value)).split()) or None if isinstance(value, str) else None
+    return " ".join(without_controls(entities.unescape(value)).split()) or None if isinstance(value, str) else None

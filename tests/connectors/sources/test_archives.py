@@ -20,6 +20,7 @@ from connectors.sources.rows import Row
 from pipeline.errors import ConfigError, FileError, Stalled
 from pipeline.ids import article_id
 from pipeline.records import Article, Reject
+from pipeline.wire import decode, encode
 from tests.connectors.sources.samples import BODY, INDEX, PARAGRAPHS, RSS, TITLE, line, page, write_rows
 
 
@@ -441,6 +442,23 @@ def test_a_file_that_vanishes_while_reading_is_a_reject(mixed: Path) -> None:
 def test_a_time_without_a_zone_is_no_option() -> None:
     with pytest.raises(ConfigError):
         Options(since=dt.datetime(2024, 1, 1))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_files_give_records_that_can_be_written(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    whole = {".jsonl": line(), ".html": page().encode(), ".xml": (RSS % "utf-8").encode(), ".txt": BODY.encode()}
+    junk = [b"\x00", b"\xff", b"<", b'"', b"&#xD800;", b"&#0;", b"\\ud800", b"\\u0000", b"\xef\xbf\xbe", b"<![CDATA[",
+            b"\xed\xa0\x80", b"charset=utf-16", b'<a href="http://[">', b"<p>" * 50]  # fmt: skip
+    for suffix, content in whole.items():
+        for number in range(10):
+            damaged = bytearray(content)
+            for _ in range(chance.randint(1, 8)):
+                at = chance.randrange(len(damaged) + 1)
+                damaged[at : at + chance.randint(0, 40)] = chance.choice([b"", *junk])
+            (tmp_path / f"{number}{suffix}").write_bytes(damaged)
+    for record in read(tmp_path):
+        assert decode(type(record), encode(record)) == record
 
 
 def test_the_documentation_names_every_suffix_and_field() -> None:

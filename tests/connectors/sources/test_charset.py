@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sources.charset import decode
+from connectors.sources.charset import decode, without_controls
 from tests.connectors.sources.samples import BODY, PARAGRAPHS
 
 FRENCH = "<p>Les élèves étaient déjà rentrés à l'école quand la tempête a frappé</p>"
@@ -60,3 +60,15 @@ def test_persian_is_read_where_it_is_declared() -> None:
 def test_any_bytes_are_some_text(data: bytes, charset: str | None) -> None:
     assert isinstance(decode(data, charset), str)
     assert isinstance(decode(codecs.BOM_UTF16_LE + data, charset), str)
+
+
+@pytest.mark.parametrize(
+    ("markup", "clean"),
+    [
+        ("a\x00b\x1fc\ud800d\ufffee\x7ff", "abcdef"),
+        ("a&#0;b&#x1;c&#xD800;d&#XFFFE;e&#55296f&#x110000;g", "abcdefg"),
+        ("tab\tline\r\nend &amp; &#65; &#x628; &#99999999;", "tab\tline\r\nend &amp; &#65; &#x628; "),
+    ],
+)
+def test_what_xml_forbids_is_taken_out(markup: str, clean: str) -> None:
+    assert without_controls(markup) == clean
