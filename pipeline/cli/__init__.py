@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Annotated, Any
 
 import typer
@@ -65,8 +64,6 @@ def build() -> typer.Typer:
 
 def _register(app: typer.Typer, name: str, target: str) -> None:
     module, function = target.split(":")
-    if importlib.util.find_spec(module) is None:
-        return
     app.command(name)(command(getattr(importlib.import_module(module), function)))
 
 
