@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,11 +63,21 @@ def demo(
     put(f"  {into}/rasd.sqlite   tables and views: events_by_day, deaths_by_side")
     put(f"  {into}/log.sqlite    the log: every topic, every reject")
     put("")
+    rasd = _own_name()
     put("What to type next")
-    put(f"  rasd --data {into} tail events -o pretty --filter kind=event,killed>=5")
-    put(f"  rasd --data {into} explain {shown.last or 'EVENT_ID'}")
-    put(f"  rasd --data {into} rejects list")
-    put("  rasd replay YOUR-ARCHIVE.jsonl.gz")
+    put(f"  {rasd} --data {into} tail events -o pretty --filter 'kind=event,killed>=5'")
+    put(f"  {rasd} --data {into} explain {shown.last or 'EVENT_ID'}")
+    put(f"  {rasd} --data {into} rejects list")
+    put(f"  {rasd} replay YOUR-ARCHIVE.jsonl.gz")
+
+
+def _own_name() -> str:
+    """How this program is called from here: `rasd` if that is what the shell finds, else the path it was called by."""
+    called = Path(sys.argv[0])
+    found = shutil.which("rasd")
+    if called.name != "rasd" or (found and Path(found).samefile(called)):
+        return "rasd"
+    return os.path.relpath(called)
 
 
 def packaged_archive() -> Path:

@@ -190,13 +190,15 @@ def report(counts: Counts, seconds: float, stopped: bool, config: Config, as_jso
         put(f"Kept in {config.data_dir}: events/*.jsonl, rasd.sqlite, log.sqlite. Look: rasd tail events -o pretty")
     if stopped:
         say("stopped before the end; the same command goes on from here")
-    elif counts.ended != counts.read:
-        raise RasdError(f"{counts.read} articles were read but {counts.ended} accounted for", reason="miscounted")
+    elif counts.ended + counts.left != counts.read + counts.taken_up:
+        raise RasdError(f"not every article is accounted for: {counts}", reason="miscounted")
 
 
 def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, Any]:
     return {
         "read": counts.read,
+        "taken_up": counts.taken_up,
+        "left": counts.left,
         "outputs": counts.outputs,
         "duplicates": dict(counts.duplicates),
         "rejects": dict(counts.rejects),
@@ -212,10 +214,14 @@ def summary(counts: Counts, seconds: float) -> Iterator[str]:
     def kinds(of: Mapping[str, int]) -> str:
         return "  (" + ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in sorted(of.items())) + ")" if of else ""
 
-    yield f"{counts.read:,} articles in {seconds:.1f} s ({counts.read / max(seconds, 1e-3):,.0f}/s)"
+    earlier = f", and {counts.taken_up:,} that an earlier run had not finished" if counts.taken_up else ""
+    rate = counts.ended / max(seconds, 1e-3)
+    yield f"{counts.read:,} articles read{earlier}: {seconds:.1f} s ({rate:,.0f}/s)"
     yield f"  {counts.outputs:>8,} output{kinds(counts.records)}"
     yield f"  {counts.duplicates.total():>8,} duplicate{kinds(counts.duplicates)}"
     yield f"  {counts.rejects.total():>8,} reject{kinds(counts.rejects)}"
+    if counts.left:
+        yield f"  {counts.left:>8,} left to the process that runs the stages of this folder"
 
 
 def _moment(option: str, text: str | None) -> dt.datetime | None:

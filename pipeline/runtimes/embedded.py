@@ -60,9 +60,15 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the articles of this run. Every article ends as exactly one of output, duplicate or reject."""
+    """What became of the articles of this run. Every article ends as exactly one of output, duplicate or reject, so
+    that `read + taken_up == ended + left` once all stages have caught up.
+
+    taken_up: articles that an earlier run read and did not finish. left: articles added to the log for another process.
+    """
 
     read: int = 0
+    taken_up: int = 0
+    left: int = 0
     outputs: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -106,7 +112,6 @@ class Embedded:
         self._watch = watch
         for topic in TOPICS:
             store.create_topic(topic)
-        self._turns: list[Callable[[], bool]] = []
         self._sinks = [_SinkTurn(self, sink) for sink in sinks]
         self._stages: list[_Local | _Pooled] = []
         for stage in flow:
@@ -114,6 +119,7 @@ class Embedded:
                 self._stages.append(_Pooled(self, stage, gazetteer, window, task_seconds))
             else:
                 self._stages.append(_Local(self, stage, gazetteer))
+        self.runs_stages = bool(self._stages)
         self._turns = [s.turn for s in self._sinks] + [s.turn for s in reversed(self._stages)]
 
     def run(self, source: Source | None = None, *, follow: bool = False, poll_seconds: float = 0.5) -> Counts:
@@ -121,6 +127,7 @@ class Embedded:
         try:
             for sink in self._sinks:
                 sink.resume()
+            self.counts.taken_up = sum(stage.behind() for stage in self._stages)
             feed = _Feed(self, source) if source is not None else None
             while not self.stop.is_set():
                 moved = [turn() for turn in self._turns if not self.stop.is_set()]
@@ -474,6 +481,8 @@ class _Feed:
         encoded = [_encoded(item.record, self.runtime.max_bytes) for item in found]
         self.runtime.durably(lambda: self._commit(encoded))
         self.runtime.counts.read += len(found)
+        if not self.runtime.runs_stages:
+            self.runtime.counts.left += sum(not isinstance(record, Reject) for record, _ in encoded)
         for record, _ in encoded:
             if isinstance(record, Reject):
                 self.runtime.counts.rejects[record.reason] += 1

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from pipeline.records import Category, Hedge, Outcomes
-from processors.extract.actors import Named
+from processors.extract.actors import UNIDENTIFIED, Named
 from processors.extract.dates import Mention
 from processors.extract.lexicons import Hit, Hits
-from processors.extract.numbers import Quantity, hedge_after, with_hedge
+from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
 from processors.text import COMMA, SENTENCE, SPACE, Reading
 
 REACH = 12  # words that a governor may stand before its number
 LONGEST = 160  # code points of a claim's span
+Sides = tuple[tuple[str, Named | None], ...]  # actor ids with the words that name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Found:
     high: int | None
     unit: str
     category: Category
-    sides: tuple[tuple[str, Named | None], ...]
+    sides: Sides
     rule: str
     at: int
     governor: int | None = None
@@ -53,8 +54,7 @@ class Context:
     actor_list: Sequence[Named]
 
     def cue(self, i: int, *kinds: str) -> Hit | None:
-        hit = self.hits.at("cues", i)
-        return hit if hit is not None and hit.entry.get("kind") in kinds else None
+        return self.hits.cue(i, kinds)
 
     def joined(self, i: int, gap: int = SPACE) -> bool:
         """Whether word `i` exists and follows without a break."""
@@ -67,7 +67,7 @@ class Phrase:
 
     noun: Hit | None
     last: int
-    sides: tuple[tuple[str, Named | None], ...]
+    sides: Sides
     side_rule: str
     joint: bool
     pronoun: bool = False
@@ -106,7 +106,7 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
             phrase = replace(phrase, last=max(phrase.last, after.last))
-    for rule in (_part, _own_outcome, _after, _governed, _tally, _against, _coordinated):
+    for rule in (_part, _own_outcome, _by_dozens, _after, _governed, _tally, _against, _coordinated):
         claim = rule(c, q, phrase, found)
         if claim is not None:
             return claim
@@ -124,7 +124,8 @@ def _make(
     if c.r.ends[stop - 1] - c.r.starts[start] > LONGEST:
         start = q.first
     sides, side_rule = p.sides, p.side_rule
-    if side_rule == "same" or (not sides and part_of is not None and p.noun is not None):
+    fighters = p.noun is not None and p.noun.entry.get("category") == "combatant"
+    if side_rule == "same" or (not sides and part_of is not None and not fighters):
         previous = found[part_of] if part_of is not None else (found[-1] if found else None)
         near = previous is not None and c.r.sentence[previous.at] >= c.r.sentence[q.core] - 1
         if previous is not None and near and previous.sides:
@@ -188,40 +189,60 @@ def _joint_noun(c: Context, noun: Hit) -> Hit | None:
     return other if other.entry.get("outcome") != noun.entry.get("outcome") else None
 
 
-def _sides(c: Context, noun: Hit | None, k: int) -> tuple[tuple[tuple[str, Named | None], ...], int, str]:
+def _sides(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
     """Whose people: actors named inside the phrase that goes on at word `k`; (sides, end of phrase, rule)."""
+    if noun is not None and noun.entry.get("category") in ("civilian", "child", "woman"):
+        return ((noun.entry.get("side"), None),), k, "person-noun"
     sides: list[tuple[str, Named | None]] = []
-    last, limit = k, min(k + 14, len(c.r.words))
-    start = k
-    if noun is not None and noun.first in c.named and c.named[noun.first].last > noun.last:
-        k = noun.first
+    last, limit, start = k, min(k + 14, len(c.r.words)), k
+    own = c.named.get(noun.first) if noun is not None else None
+    if own is not None and noun is not None and own.last > noun.last:
+        k = own.first
     while k < limit:
-        if k > start and c.r.gap[k] > SPACE:
-            nxt = c.named.get(k)
-            if c.r.gap[k] >= SENTENCE or nxt is None or not nxt.prefix.startswith("و"):
-                break
         actor = c.named.get(k)
-        if actor is not None and not (actor.weak and actor.rule == "name" and not sides and _modified(c, actor)):
-            if actor.prefix.startswith("و") and not sides and k == start:
-                break
+        if k >= start and c.r.gap[k] > SPACE and not _goes_on(c, k, actor, bool(sides)):
+            break
+        if actor is not None and _is_side(c, noun, actor, start, bool(sides)):
             sides.extend((a, actor) for a in (actor.id, *actor.also) if a not in [s for s, _ in sides])
             k = last = actor.last
             continue
-        if k >= start and (c.hits.at("outcomes", k) is not None or k in c.dated or _new_number(c, k)):
+        if k >= start and _ends_phrase(c, k, bool(sides)):
             break
-        if k >= start and c.cue(k, "np_stop", "part"):
-            follows = c.named.get(k + 1)
-            into = c.r.words[k] == "في" and (
-                c.cue(k + 1, "ranks") is not None or (follows is not None and "org" in follows.flags)
-            )
-            if not into or sides:
-                break
-        k += 1
-    if sides and sides[0][0] == "unidentified_armed_group" and len(sides) > 1:
+        k = actor.last if actor is not None else k + 1
+    if len(sides) > 1 and sides[0][0] in UNIDENTIFIED:
         sides = sides[1:]
     if sides:
         return tuple(sides), max(last, start), "named-in-phrase"
+    if own is not None and "victim" not in own.flags and not own.weak and own.rule != "adjective":
+        return ((own.id, own),), start, "noun-names-side"
     return _sides_of_noun(c, noun, start)
+
+
+def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
+    """Whether the phrase runs on behind a comma: only into «..., وعناصر ...»."""
+    return c.r.gap[k] < SENTENCE and seen and actor is not None and actor.prefix.startswith("و")
+
+
+def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool) -> bool:
+    if actor.rule == "adjective":
+        fighters = noun is not None and (noun.entry.get("category") == "combatant" or not noun.entry.get("side"))
+        own = noun is not None and noun.entry.get("outcome")
+        return not seen and bool(fighters) and not own and actor.first == start and actor.prefix in ("", "ال")
+    if actor.prefix.startswith("و") and not seen and actor.first == start:
+        return False
+    return not (actor.weak and actor.rule == "name" and not seen and _modified(c, actor))
+
+
+def _ends_phrase(c: Context, k: int, seen: bool) -> bool:
+    if c.hits.at("outcomes", k) is not None or k in c.dated or _new_number(c, k) or c.r.words[k].endswith("وا"):
+        return True
+    if not c.cue(k, "np_stop", "part"):
+        return False
+    follows = c.named.get(k + 1)
+    into = c.r.words[k] in ("في", "بين") and (
+        c.cue(k + 1, "ranks", "both") is not None or (follows is not None and "org" in follows.flags)
+    )
+    return not into or seen
 
 
 def _modified(c: Context, actor: Named) -> bool:
@@ -235,7 +256,7 @@ def _new_number(c: Context, k: int) -> bool:
 
 def _sides_of_noun(
     c: Context, noun: Hit | None, start: int
-) -> tuple[tuple[tuple[str, Named | None], ...], int, str]:
+) -> tuple[Sides, int, str]:
     if noun is None:
         return (), start, ""
     if noun.suffix in ("ه", "ها", "هم") and noun.entry.get("category") == "combatant":
@@ -255,42 +276,54 @@ def _sides_of_noun(
 
 
 def _part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
-    """«بينهم تسعة أطفال», «من ضمنهم أكثر من 114 عنصراً قتلوا», «18 شخصا من القتلى»."""
+    """«بينهم تسعة أطفال», «من ضمنهم أكثر من 114 عنصراً قتلوا», «ثمانية منهم», «18 شخصا من القتلى», «(خمسة رجال ...)»."""
     if not found:
         return None
-    k = q.first - 1
-    marker = None
-    for back in range(1, 4):
-        hit = c.cue(q.first - back, "part") if q.first >= back else None
-        if hit is not None and hit.last >= q.first - (back > 1):
-            marker = hit
-            break
-    after = None
-    for step in range(4):
-        if p.last + step < len(c.r.words) and c.cue(p.noun.last + step if p.noun else q.last + step, "part_after"):
-            after = step
-            break
-    if marker is None and after is None:
+    noun_end = p.noun.last if p.noun is not None else q.last
+    marker = _marker_before(c, q.first)
+    behind = next((k for k in range(noun_end, min(noun_end + 3, len(c.r.words))) if c.cue(k, "part_after")), None)
+    after = noun_end if c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من") else None
+    aside = _aside(c, q, found)
+    if marker is None and behind is None and after is None and not aside:
         return None
-    whole = _whole(c, q, found)
+    whole = _whole(c, q, found, far=behind is not None)
     if whole is None:
         return None
     parent = found[whole]
     own = p.noun.entry.get("outcome") if p.noun else ""
-    post = _post_outcome(c, p.noun.last if p.noun else q.last)
-    outcome = own or (post[0] if post else "") or parent.outcome
-    k = marker.first if marker is not None else q.first
-    last = post[1] if post else None
-    return _make(c, q, p, outcome, "part-of", found, first=k, last=last, governor=parent.governor, part_of=whole)
+    governor = _governor(c, q, found) if marker is None else None
+    post = _post_outcome(c, noun_end)
+    outcome = own or (governor.entry.get("outcome") if governor else "") or (post[0] if post else "") or parent.outcome
+    first = marker.first if marker is not None else governor.first if governor is not None else q.first
+    last = max(post[1] if post else 0, behind + 2 if behind is not None else 0)
+    return _make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
 
 
-def _whole(c: Context, q: Quantity, found: list[Found]) -> int | None:
+def _marker_before(c: Context, i: int) -> Hit | None:
+    """«بينهم» right before word `i`, or a word or two before."""
+    for back in range(1, 5):
+        hit = c.cue(i - back, "part") if i >= back else None
+        if hit is not None and hit.last >= i - 1 and (hit.last == i or c.r.gap[i] == SPACE):
+            return hit
+    return None
+
+
+def _aside(c: Context, q: Quantity, found: list[Found]) -> bool:
+    """A breakdown in brackets right behind the claim."""
+    if c.r.text[c.r.starts[q.first] - 1 : c.r.starts[q.first]] != "(":
+        return False
+    return 0 <= q.first - found[-1].last <= 1
+
+
+def _whole(c: Context, q: Quantity, found: list[Found], far: bool = False) -> int | None:
     """The claim that a part belongs to: the nearest before it in this sentence or the last, not itself a sibling."""
     s = c.r.sentence[q.core]
     for i in range(len(found) - 1, max(len(found) - 6, -1), -1):
         claim = found[i]
-        if c.r.sentence[claim.at] < s - 1:
+        if c.r.sentence[claim.at] < s - 1 and not far:
             return None
+        if far and claim.outcome not in ("killed", "injured", "killed_or_injured"):
+            continue
         bigger = claim.count is None or q.count is None or claim.count > q.count
         if bigger and (claim.part_of is None or q.core - claim.last <= 14):
             return i
@@ -307,12 +340,23 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     light = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
         first = light.first
-    part = _coordinated_part(c, q, found)
-    return _make(c, q, p, p.noun.entry.get("outcome"), "number-noun", found, first=first, part_of=part)
+    return _make(c, q, p, p.noun.entry.get("outcome"), "number-noun", found, first=first)
 
 
-def _coordinated_part(c: Context, q: Quantity, found: list[Found]) -> int | None:
-    return None
+def _by_dozens(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«قتلى وجرحى بالعشرات»."""
+    if not q.vague or not q.definite or not c.r.words[q.core].startswith("بال") or not q.first:
+        return None
+    noun = next((h for k in (q.first - 1, q.first - 2) if (h := c.hits.at("persons", k)) and h.entry.get("outcome")
+                 and h.last == q.first), None)  # fmt: skip
+    if noun is None:
+        return None
+    first = c.hits.at("persons", noun.first - 1) if noun.prefix == "و" else None
+    joint = first is not None and _joint_noun(c, first) is not None
+    whose, last, rule = _sides(c, noun, q.last)
+    phrase = Phrase(noun, last, whose, rule, joint)
+    head = first if joint and first is not None else noun
+    return _make(c, q, phrase, head.entry.get("outcome"), "by-dozens", found, first=head.first)
 
 
 def _post_outcome(c: Context, k: int) -> tuple[str, int] | None:
@@ -326,6 +370,9 @@ def _post_outcome(c: Context, k: int) -> tuple[str, int] | None:
         hit = c.hits.at("outcomes", i)
         if hit is not None and not hit.entry.get("voice") == "noun":
             voice, outcome = hit.entry.get("voice"), hit.entry.get("outcome")
+            lead = c.r.words[i - 1]
+            if voice == "nominal" and (lead == "تم" or (lead == "الي" and outcome == "displaced")):
+                return outcome, hit.last
             if voice == "post" and "light" not in hit.entry.flags and not hit.prefix:
                 return outcome, hit.last
             if voice == "verb" and not hit.prefix and outcome and "weak" not in hit.entry.flags:
@@ -387,7 +434,7 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
     for k in range(hit.last, q.first):
         distance += k not in c.dated and k not in c.named
     if voice == "post":
-        return False
+        return distance == 0 and hit.last == q.first and bool(hit.entry.get("outcome")) and hit.entry.text.endswith("وا")
     if voice == "noun":
         return False
     if voice in ("nominal", "light"):
@@ -426,7 +473,8 @@ def _joint_governor(c: Context, hit: Hit) -> Hit | None:
         other = c.hits.at("outcomes", hit.first - back) if hit.first >= back else None
         if other is not None and other.last == hit.first and c.r.gap[hit.first] == SPACE:
             both = {other.entry.get("outcome"), hit.entry.get("outcome")}
-            return other if both == {"killed", "injured"} else None
+            voice = other.entry.get("voice")
+            return other if both == {"killed", "injured"} and voice in ("nominal", "verb", "active") else None
     return None
 
 
@@ -492,7 +540,8 @@ def _tally_noun(c: Context, where: range, gap: int) -> Hit | None:
         if cue is not None:
             noun = c.hits.at("persons", cue.last) if cue.last < len(c.r.words) else None
             if noun is not None and noun.entry.form == "plural":
-                return noun
+                more = c.hits.at("persons", noun.last) if c.joined(noun.last) else None
+                return more if more is not None and more.entry.get("outcome") and more.definite else noun
             actor = c.named.get(cue.last)
             if actor is not None:
                 return None
@@ -560,15 +609,19 @@ def _implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             return None
         return _make(c, q, phrase, hit.entry.get("outcome"), "implied-" + form, found, first=hit.first,
                      governor=hit.first)  # fmt: skip
+    dual = _post_outcome(c, end) if form == "dual" and c.joined(end) and not hit else None
+    if dual is not None:
+        before = hedge_before(c.r, c.hits, noun.first)
+        q = with_hedge(q, before) if before is not None else q
+        return _make(c, q, phrase, dual[0], "implied-verb", found, first=before.first if before else None,
+                     last=dual[1], governor=dual[1] - 1)  # fmt: skip
     post = _death_after(c, noun)
     if post is not None:
         return _make(c, q, phrase, "killed", "implied-verb", found, last=post, governor=post - 1)
     return _implied_part(c, q, phrase, found)
 
 
-def _flat(
-    x: tuple[tuple[tuple[str, Named | None], ...], int, str],
-) -> tuple[tuple[tuple[str, Named | None], ...], str]:
+def _flat(x: tuple[Sides, int, str]) -> tuple[Sides, str]:
     return x[0], x[2]
 
 

@@ -91,7 +91,7 @@ def _absolute(
         return None
     month = hits.at("months", k)
     if month is None:
-        return None
+        return _same_month(r, hits, i, k, day, today)
     number = int(month.entry.get("month"))
     k = month.last
     if _near(r, k):  # the same month in another calendar: «آذار / مارس»
@@ -124,7 +124,46 @@ def _absolute(
         return None
     start = dt.date(year, number, day or 1)
     end = start if day else dt.date(year, number, last_day)
+    opened = _range_start(r, numbers, first) if day else None
+    if opened is not None and day is not None and opened[1] < day:
+        begin = dt.date(year, number, opened[1])
+        return Mention(opened[0], k, begin, end, "days", "text", "window", "day-range", (end - begin).days)
     return Mention(first, k, start, end, "day" if day else "month", basis, "point", rule)
+
+
+def _same_month(r: Reading, hits: Hits, i: int, k: int, day: int | None, today: dt.date | None) -> Mention | None:
+    """«الـ 8 من الشهر ذاته», «5 من الشهر الجاري»: the month of publication, or the one before."""
+    if day is None or r.words[k] not in ("الشهر", "الشهرالجاري") or not _near(r, k + 1, SPACE):
+        return None
+    tense = _time(hits, k + 1, "same", "current", "past")
+    if tense is None:
+        return None
+    first = i - 1 if i and r.words[i - 1] == "ال" else i
+    if today is None:
+        return Mention(first, tense.last, None, None, "unknown", "relative", "point", "same-month")
+    base = today
+    if tense.entry.get("kind") == "past" or (tense.entry.get("kind") == "same" and day > today.day):
+        base = today.replace(day=1) - dt.timedelta(days=1)
+    try:
+        date = base.replace(day=day)
+    except ValueError:
+        return None
+    return Mention(first, tense.last, date, date, "day", "text", "point", "same-month")
+
+
+def _range_start(r: Reading, numbers: dict[int, Quantity], first: int) -> tuple[int, int] | None:
+    """«13 وحتى [29 آذار]», «بين 13 و[29 آذار]»: (first word, day) of the day that opens a range."""
+    k = first - 1
+    while k >= 0 and r.words[k] in ("ال", "وحتي", "حتي", "الي", "و") and first - k < 4:
+        k -= 1
+    joined = r.words[k + 1 : first]
+    opened = set(joined) & {"وحتي", "حتي", "الي", "و"}
+    q = numbers.get(k)
+    if not opened or q is None or q.count is None or not 1 <= q.count <= 31 or q.last_core != k + 1:
+        return None
+    before = r.words[k - 1] if k else ""
+    start = k - 1 if before == "ال" else k
+    return start, q.count
 
 
 def _year_of(day: int | None, month: int, tense: str, today: dt.date) -> int:
@@ -163,9 +202,7 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
         k = shift.last
     elif k < len(r.words) and r.words[k] in ("يوم", "ويوم", "مساء", "صباح", "بيوم", "نهار", "ليوم"):
         k += 1
-    day = _time(hits, k, "weekday") if _near(r, k, SPACE) else None
-    if day is not None and shift is None and _later_ordinal(r, hits, day):
-        return None
+    day = _time(hits, k, "weekday") if k == i or _near(r, k, SPACE) else None
     if day is not None:
         k = day.last
     tense = _time(hits, k, "past", "future") if day is not None and _near(r, k, SPACE) else None
@@ -190,11 +227,6 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
         rule += "-night"
     kind: Literal["point", "since"] = "point"
     return Mention(i, k, start, end, "day" if start == end else "days", "relative", kind, rule)
-
-
-def _later_ordinal(r: Reading, hits: Hits, day: Hit) -> bool:
-    """«الأحد» as «the one», «الاثنين» as «the two»: no preposition or comma tells; kept as weekdays."""
-    return False
 
 
 def _bare_today(r: Reading, i: int) -> bool:

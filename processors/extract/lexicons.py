@@ -19,6 +19,7 @@ from processors.text import Reading, fold_word
 
 FOLDER = Path(__file__).resolve().parents[1] / "lexicon"
 
+LONGEST_PREFIX, LONGEST_SUFFIX = 4, 3  # «وبال...», «...تين»
 _AND = ("", "و", "ف")
 _BARE = frozenset(a + p for a in _AND for p in ("", "ب", "ل", "ك"))
 _THE = frozenset(a + p for a in _AND for p in ("ال", "بال", "لل", "كال"))
@@ -30,6 +31,7 @@ _PRONOUN = frozenset(("ه", "ها", "هم", "هما", "نا", "هن"))
 CLASSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "word": (frozenset(_AND), frozenset(("",))),
     "name": (_BARE, frozenset(("",))),
+    "bare": (_ANY, frozenset(("",))),
     "noun": (_ANY, frozenset(("", "ا")) | _PRONOUN),
     "stem": (_ANY, frozenset(("", "ا", "ه", "ي", "ات", "ان", "ين", "ون", "تان", "تين")) | _PRONOUN),
     "adj": (_ANY, frozenset(("", "ا", "ه", "ان", "ين", "تان", "تين", "ون", "ات", "تا", "يا"))),
@@ -61,7 +63,7 @@ FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: files whose texts go into the automaton, with the class of rows that have no such column
 SCANNED: Mapping[str, str] = {
     "outcomes": "", "triggers": "", "actors": "", "place_cues": "", "times": "", "sources": "", "cues": "",
-    "units": "", "hedges": "word", "persons": "noun", "places": "name", "months": "name", "numbers": "name",
+    "units": "", "hedges": "word", "persons": "noun", "places": "name", "months": "name", "numbers": "bare",
 }  # fmt: skip
 
 
@@ -96,12 +98,22 @@ class Hit:
 
 
 class Hits:
-    """Lexemes of a text by file, the longest at each word."""
+    """Lexemes of a text by file, the longest at each word; of the cues every kind's longest."""
 
-    __slots__ = ("_by",)
+    __slots__ = ("_by", "_cues")
 
-    def __init__(self, by: Mapping[str, Mapping[int, Hit]]) -> None:
+    def __init__(self, by: Mapping[str, Mapping[int, Hit]], cues: Mapping[int, Mapping[str, Hit]]) -> None:
         self._by = by
+        self._cues = cues
+
+    def cue(self, word: int, kinds: tuple[str, ...]) -> Hit | None:
+        """The cue of the first of `kinds` that begins at `word`."""
+        at = self._cues.get(word)
+        if at is not None:
+            for kind in kinds:
+                if kind in at:
+                    return at[kind]
+        return None
 
     def at(self, file: str, word: int) -> Hit | None:
         """The longest lexeme of `file` that begins at `word`."""
@@ -124,41 +136,37 @@ class Lexicon:
     def scan(self, reading: Reading) -> Hits:
         """Every lexeme of the text, longest first at each word and file."""
         by: dict[str, dict[int, Hit]] = {file: {} for file in SCANNED}
+        cues: dict[int, dict[str, Hit]] = {}
         text, patterns = reading.text, self._patterns
         starts = {offset: i for i, offset in enumerate(reading.starts)}
         ends = {offset: i + 1 for i, offset in enumerate(reading.ends)}
-        heads = _heads(reading)
         for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
             first = starts.get(start)
             if first is None:
-                first = heads(start)
-                if first is None:
+                first = reading.word_at(start)
+                if start - reading.starts[first] > LONGEST_PREFIX:
                     continue
             last = ends.get(end)
             if last is None:
-                last = heads(end - 1)
-                if last is None or reading.ends[last] - end > 4:
+                last = reading.word_at(end - 1) + 1
+                if not 0 < reading.ends[last - 1] - end <= LONGEST_SUFFIX:
                     continue
-                last += 1
             prefix, suffix = text[reading.starts[first] : start], text[end : reading.ends[last - 1]]
             for entry, prefixes, suffixes in patterns[index]:
                 if prefix in prefixes and suffix in suffixes:
+                    if entry.file == "cues":
+                        _keep_cue(cues, Hit(entry, first, last, prefix, suffix))
                     known = by[entry.file].get(first)
                     if known is None or last > known.last or (last == known.last and len(suffix) < len(known.suffix)):
                         by[entry.file][first] = Hit(entry, first, last, prefix, suffix)
-        return Hits(by)
+        return Hits(by, cues)
 
 
-def _heads(reading: Reading):  # type: ignore[no-untyped-def]
-    from bisect import bisect_right
-
-    starts, ends = reading.starts, reading.ends
-
-    def word_of(offset: int) -> int | None:
-        i = bisect_right(starts, offset) - 1
-        return i if i >= 0 and offset < ends[i] else None
-
-    return word_of
+def _keep_cue(cues: dict[int, dict[str, Hit]], hit: Hit) -> None:
+    at = cues.setdefault(hit.first, {})
+    known = at.get(hit.entry.get("kind"))
+    if known is None or hit.last > known.last:
+        at[hit.entry.get("kind")] = hit
 
 
 @cache
@@ -244,6 +252,8 @@ def person_forms(columns: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
                 yield "dual", dual, "noun"
     for plural in sorted(plurals):
         yield "plural", plural, "noun"
+        if plural.endswith(("ين", "ون")) and len(plural) > 4:  # «مقاتليه», «مسلحو»
+            yield "plural", plural[:-1], "noun"
 
 
 def _add(

@@ -60,11 +60,11 @@ def quantities(r: Reading, hits: Hits) -> list[Quantity]:
 def _number_words(r: Reading, hits: Hits) -> set[int]:
     words = {i for i, w in enumerate(r.words) if w[0].isdigit()}
     words.update(h.first for h in hits.of("numbers"))
-    words.update(h.first for h in hits.of("cues") if h.entry.get("kind") in _VAGUE)
+    words.update(h.first for h in hits.of("cues") if hits.cue(h.first, _VAGUE) is not None)
     return words
 
 
-_VAGUE = {"dozens", "hundreds", "thousands", "millions", "vague", "half", "quarter"}
+_VAGUE = ("dozens", "hundreds", "thousands", "millions", "vague", "half", "quarter")
 
 
 def digits(word: str) -> int | None:
@@ -153,8 +153,8 @@ _PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", 
 
 
 def _vague(r: Reading, hits: Hits, i: int) -> Quantity | None:
-    hit = hits.at("cues", i)
-    if hit is None or hit.entry.get("kind") not in _VAGUE:
+    hit = hits.cue(i, _VAGUE)
+    if hit is None:
         return None
     kind = hit.entry.get("kind")
     if kind in ("half", "quarter"):
@@ -165,8 +165,8 @@ def _vague(r: Reading, hits: Hits, i: int) -> Quantity | None:
         return Quantity(i, scale.last, i, scale.last, value)
     last = hit.last
     hedge: Hedge = "unspecified" if kind in ("vague", "millions") else cast(Hedge, kind)
-    scale = hits.at("cues", last) if last < len(r.words) else None
-    if scale is not None and kind in ("dozens", "hundreds") and scale.entry.get("kind") in ("thousands", "millions"):
+    scale = hits.cue(last, ("thousands", "millions"))
+    if scale is not None and kind in ("dozens", "hundreds"):
         last, hedge = scale.last, "thousands"
     return Quantity(i, last, i, last, None, hedge, vague=True, definite=hit.definite)
 
@@ -175,7 +175,8 @@ def _hedged(r: Reading, hits: Hits, q: Quantity) -> Quantity:
     """With the hedges that stand right before and after the number."""
     first, last = q.first, q.last
     while first and r.words[first - 1] in ("ال", "و", "ب", "ل", "عن", "من", "وال") and r.gap[first] == SPACE:
-        if r.words[first - 1] in ("عن", "من") or r.ends[first - 1] != r.starts[first]:
+        glued = r.ends[first - 1] == r.starts[first]
+        if r.words[first - 1] in ("عن", "من") or not (glued or r.words[first - 1] == "ال"):
             break
         first -= 1
     before = hedge_before(r, hits, first)

@@ -1,0 +1,159 @@
+"""The installed command over the example archive, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.expected import EXPECTED, yielded
+
+ARCHIVE = ROOT / "examples" / "archive"
+
+
+def rasd(*words: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, words)]
+    environment = {**os.environ, **settings}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+
+def replayed(data: Path, *words: object, **settings: str) -> dict[str, Any]:
+    done = rasd("--data", data, "replay", "--json", *(words or (ARCHIVE,)), **settings)
+    assert done.returncode == 0, done.stderr
+    counts: dict[str, Any] = json.loads(done.stdout)
+    return counts
+
+
+def files(data: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(data)): p.read_bytes() for p in sorted((data / "events").rglob("*.jsonl"))}
+
+
+def tables(data: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(data / "rasd.sqlite")) as db:
+        names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    into = tmp_path_factory.mktemp("demo") / "rasd-demo"
+    done = rasd("demo", "--into", into)
+    assert done.returncode == 0, done.stderr
+    return into, done.stdout
+
+
+def test_the_demo_shows_events_duplicates_rejects_files_and_what_to_type_next(demo: tuple[Path, str]) -> None:
+    into, shown = demo
+    assert "Armed clash" in shown
+    assert "exact duplicate" in shown
+    assert "not-article" in shown
+    assert "What to type next" in shown
+    commands = [line.split() for line in shown.splitlines() if " explain " in line]
+    event = commands[0][commands[0].index("explain") + 1]
+    explained = rasd("--data", into, "explain", event)
+    assert explained.returncode == 0, explained.stderr
+
+
+def test_the_example_archive_yields_what_is_expected_of_it(demo: tuple[Path, str]) -> None:
+    now, expected = yielded(demo[0]), EXPECTED.read_text(encoding="utf-8")
+    assert now == expected, "examples/expected differs: look at it, then python -m tests.expected --write"
+
+
+def test_a_folder_that_is_not_the_demos_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    done = rasd("demo", "--into", tmp_path)
+    assert done.returncode == 1
+    assert "was not made by" in done.stderr
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_replayed_again_nothing_is_new(tmp_path: Path) -> None:
+    first = replayed(tmp_path)
+    rows, lines = tables(tmp_path), files(tmp_path)
+    again = replayed(tmp_path)
+    assert first["outputs"] > 40
+    assert (again["read"], again["outputs"]) == (first["read"], 0)
+    assert (tables(tmp_path), files(tmp_path)) == (rows, lines)
+
+
+def test_another_batch_size_and_process_count_give_the_same_bytes(tmp_path: Path) -> None:
+    replayed(tmp_path / "one")
+    replayed(tmp_path / "two", RASD_RUN_BATCH="3", RASD_RUN_PROCESSES="1", RASD_RUN_WINDOW="1")
+    moved = shutil.copytree(ARCHIVE, tmp_path / "elsewhere" / "archive")
+    replayed(tmp_path / "three", moved, RASD_RUN_PROCESSES="3")
+    assert files(tmp_path / "one") == files(tmp_path / "two") == files(tmp_path / "three")
+    assert tables(tmp_path / "one") == tables(tmp_path / "two") == tables(tmp_path / "three")
+
+
+def test_a_running_process_takes_up_what_a_replay_adds(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "--data", str(tmp_path), "run", "--json"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 30
+        while not (tmp_path / "rasd.sqlite").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        added = replayed(tmp_path)
+        assert added["outputs"] == 0
+        assert added["left"] > 40
+        codings = tmp_path / "events" / "codings" / "000001.jsonl"
+        while not codings.exists() or len(codings.read_bytes().splitlines()) < 40:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(0.5)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        out, errors = running.communicate(timeout=10)
+    assert running.returncode == 0, errors
+    counts = json.loads(out)
+    assert sum((counts["outputs"], *counts["duplicates"].values(), *counts["rejects"].values())) == added["left"]
+    alone = tmp_path / "alone"
+    replayed(alone)
+    assert files(tmp_path) == files(alone)
+
+
+def test_tail_follows_while_articles_come_in(tmp_path: Path) -> None:
+    replayed(tmp_path, ARCHIVE / "feed.xml")
+    command = [sys.executable, "-m", "pipeline.cli", "--data", str(tmp_path), "tail", "events", "-f", "-o", "json"]
+    tail = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1.0)
+        replayed(tmp_path, ARCHIVE / "wire.jsonl", "--limit", "5")
+        assert tail.stdout is not None
+        first = json.loads(tail.stdout.readline())
+    finally:
+        tail.send_signal(signal.SIGINT)
+        tail.communicate(timeout=10)
+    assert first["kind"] in ("event", "toll", "coding")
+
+
+def test_filters_choose_by_time_and_outlet(tmp_path: Path) -> None:
+    wire = ARCHIVE / "wire.jsonl"
+    all_of_it = replayed(tmp_path / "all", wire)["read"]
+    early = replayed(tmp_path / "early", wire, "--until", "2026-03-10")["read"]
+    late = replayed(tmp_path / "late", wire, "--since", "2026-03-10")["read"]
+    bad = sum(replayed(tmp_path / "none", wire, "--since", "2050-01-01")["rejects"].values())
+    assert 0 < early < all_of_it
+    assert early + late - bad == all_of_it
+    assert replayed(tmp_path / "five", wire, "--limit", "5")["read"] == 5
+
+
+def test_errors_of_the_command_line_are_one_line_and_a_code(tmp_path: Path) -> None:
+    missing = rasd("--data", tmp_path, "replay", tmp_path / "nothing.jsonl")
+    assert missing.returncode != 0
+    assert "nothing.jsonl" in missing.stderr
+    assert "Traceback" not in missing.stderr
+    wrong = rasd("--data", tmp_path, "replay", ARCHIVE, "--speed", "quick")
+    assert wrong.returncode == 2
+    assert "60x" in wrong.stderr
