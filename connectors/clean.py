@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lxml import etree, html  # type: ignore[import-untyped]
+from lxml import etree, html
 
 from connectors.language import language_of
 from connectors.sources.charset import decode, without_controls

@@ -21,6 +21,25 @@ def doc(text: str) -> Meta:
 
 
 UTC = Annotated[dt.datetime, Meta(tz=True)]
+
+
+def _in_utc(record: object, *names: str) -> None:
+    """Turns the times of a record that is being made into UTC, so that equal moments have equal bytes.
+
+    Raises: ValueError for a time without a zone or outside the calendar (msgspec makes it a validation error).
+    """
+    for name in names:
+        at: dt.datetime | None = getattr(record, name)
+        if at is None or at.tzinfo is dt.UTC:
+            continue
+        if at.tzinfo is None:
+            raise ValueError(f"{name} is a time without a zone")
+        try:
+            object.__setattr__(record, name, at.astimezone(dt.UTC))
+        except OverflowError as e:
+            raise ValueError(f"{name} lies outside the calendar") from e
+
+
 Span = tuple[int, int]
 
 Verdicts = Literal["unique", "exact_duplicate", "near_duplicate", "syndicated", "revision"]
@@ -139,6 +158,9 @@ class Article:
     content_hash: Annotated[str, doc("Hash of headline and body, white space folded: tells revisions apart")]
     archive: Annotated[Archived | None, doc("Where its raw bytes lie")] = None
 
+    def __post_init__(self) -> None:
+        _in_utc(self, "published", "updated", "fetched")
+
     @property
     def text(self) -> str:
         """The reading text: what every offset counts in."""
@@ -154,11 +176,14 @@ def reading_text(title: str | None, body: str) -> str:
 class Reused:
     """A passage that stood in an older article."""
 
-    start: int
-    end: int
+    start: Annotated[int, doc("Where it begins in this article")]
+    end: Annotated[int, doc("Where it ends, exclusive")]
     of: Annotated[str, doc("Article id of the older text")]
     of_start: Annotated[int, doc("Where the passage begins there")]
     first_published: Annotated[UTC | None, doc("When the passage first appeared")] = None
+
+    def __post_init__(self) -> None:
+        _in_utc(self, "first_published")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +206,8 @@ class Unique:
     """An article with its verdict: what extraction reads (topic `unique`)."""
 
     schema: Annotated[Literal["rasd.unique/1"], doc("Schema name and version")] = "rasd.unique/1"
-    article: Article
-    verdict: Verdict
+    article: Annotated[Article, doc("The article")]
+    verdict: Annotated[Verdict, doc("What deduplication says of it")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,17 +321,17 @@ class Claim:
 class Evidence:
     """A clause that states the fact, to the letter."""
 
-    start: int
-    end: int
-    quote: str
+    start: Annotated[int, doc("Where the clause begins")]
+    end: Annotated[int, doc("Where it ends, exclusive")]
+    quote: Annotated[str, doc("The clause, to the letter")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """The rule that filled a field and the words it used."""
 
-    rule: str
-    span: Span | None = None
+    rule: Annotated[str, doc("Id of the rule")]
+    span: Annotated[Span | None, doc("The words it used")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +347,7 @@ class Extractor:
 class Event:
     """One incident that one article asserts (topic `events`)."""
 
-    kind: Literal["event"] = "event"
+    kind: Annotated[Literal["event"], doc("What the record is")] = "event"
     schema: Annotated[Literal["rasd.event/1"], doc("Schema name and version")] = "rasd.event/1"
     id: Annotated[str, doc("UUIDv5 of article id, sub_event_type, first day, first place and ordinal among equals")]
     article_id: Annotated[str, doc("The article that says so")]
@@ -346,25 +371,28 @@ class Event:
     ]
     confidence: Annotated[float, doc("0..1")]
     why: Annotated[dict[str, tuple[Why, ...]], doc("Per field, the rules that filled it")] = field(default_factory=dict)
-    extractor: Extractor
+    extractor: Annotated[Extractor, doc("What read the text")]
+
+    def __post_init__(self) -> None:
+        _in_utc(self, "published")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
     """Arithmetic that holds inside the article: a sum of parts, or before + plus = after."""
 
-    sum: tuple[int, ...] | None = None
-    total: int | None = None
-    before: int | None = None
-    plus: int | None = None
-    after: int | None = None
+    sum: Annotated[tuple[int, ...] | None, doc("Parts that add up to `total`")] = None
+    total: Annotated[int | None, doc("What the parts add up to")] = None
+    before: Annotated[int | None, doc("The earlier total")] = None
+    plus: Annotated[int | None, doc("What the news adds")] = None
+    after: Annotated[int | None, doc("The new total: before + plus")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toll:
     """A running total over a period, a series or several areas (topic `events`). Never an incident's deaths."""
 
-    kind: Literal["toll"] = "toll"
+    kind: Annotated[Literal["toll"], doc("What the record is")] = "toll"
     schema: Annotated[Literal["rasd.toll/1"], doc("Schema name and version")] = "rasd.toll/1"
     id: Annotated[str, doc("UUIDv5 of article id, outcome, sides, last day and ordinal among equals")]
     article_id: Annotated[str, doc("The article that says so")]
@@ -381,14 +409,17 @@ class Toll:
     reconciles: Annotated[tuple[Reconciliation, ...], doc("Arithmetic that holds inside the article")] = ()
     confidence: Annotated[float, doc("0..1")]
     why: Annotated[dict[str, tuple[Why, ...]], doc("Per field, the rules that filled it")] = field(default_factory=dict)
-    extractor: Extractor
+    extractor: Annotated[Extractor, doc("What read the text")]
+
+    def __post_init__(self) -> None:
+        _in_utc(self, "published")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coding:
     """What the extractor made of one article revision: it closes the set of events and tolls (topic `events`)."""
 
-    kind: Literal["coding"] = "coding"
+    kind: Annotated[Literal["coding"], doc("What the record is")] = "coding"
     schema: Annotated[Literal["rasd.coding/1"], doc("Schema name and version")] = "rasd.coding/1"
     article_id: Annotated[str, doc("The article read")]
     revision: Annotated[int, doc("Revision of the article")]
@@ -397,14 +428,14 @@ class Coding:
     toll_ids: Annotated[tuple[str, ...], doc("Tolls found")] = ()
     abstained: Annotated[bool, doc("True where nothing was coded, with the reason")] = False
     reason: Annotated[str | None, doc("Why nothing was coded")] = None
-    extractor: Extractor
+    extractor: Annotated[Extractor, doc("What read the text")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
     """An event or toll that the newest coding of its article no longer lists (written by sinks that only append)."""
 
-    kind: Literal["retraction"] = "retraction"
+    kind: Annotated[Literal["retraction"], doc("What the record is")] = "retraction"
     schema: Annotated[Literal["rasd.retraction/1"], doc("Schema name and version")] = "rasd.retraction/1"
     id: Annotated[str, doc("Id of the event or toll")]
     article_id: Annotated[str, doc("Its article")]

@@ -26,6 +26,7 @@ RECORDS: dict[str, type[Record]] = {
 }
 _KINDS: dict[str, type[Coded]] = {"event": Event, "toll": Toll, "coding": Coding}
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+QUOTED = 200  # characters of an error's text that are kept
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
@@ -61,7 +62,7 @@ def decode(kind: type[R], value: bytes) -> R:
     except msgspec.ValidationError as e:
         raise _explain(kind, value, e) from e
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise WireError(f"not JSON: {e}", reason="bad-json") from e
+        raise WireError(f"not JSON: {_short(e)}", reason="bad-json") from e
     except RecursionError as e:
         raise WireError("not JSON that we read: nested too deep", reason="bad-json") from e
     if b"u0000" in value and _NUL.search(value):
@@ -73,10 +74,10 @@ def decode_coded(value: bytes) -> Event | Toll | Coding:
     """A message of topic `events`, by its `kind`. Raises: WireError."""
     try:
         kind = _envelope.decode(value).kind
-    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-        raise WireError(f"not a coded record: {e}", reason="bad-record") from e
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+        raise WireError(f"not a coded record: {_short(e)}", reason="bad-record") from e
     if kind not in _KINDS:
-        raise WireError(f"kind {kind!r} is none of {', '.join(_KINDS)}", reason="wrong-schema")
+        raise WireError(f"kind {_short(repr(kind))} is none of {', '.join(_KINDS)}", reason="wrong-schema")
     return decode(_KINDS[kind], value)
 
 
@@ -84,11 +85,17 @@ def _explain(kind: type[R], value: bytes, error: msgspec.ValidationError) -> Wir
     expected = schema_name(kind)
     try:
         got: str | None = _envelope.decode(value).schema
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         got = None
     if got is not None and got != expected:
-        return WireError(f"schema {got!r}, this version reads {expected!r}", reason="wrong-schema")
-    return WireError(f"{expected}: {error}", reason="bad-record")
+        return WireError(f"schema {_short(repr(got))}, this version reads {expected!r}", reason="wrong-schema")
+    return WireError(f"{expected}: {_short(error)}", reason="bad-record")
+
+
+def _short(error: object) -> str:
+    """An error's text without the whole value that it may quote."""
+    text = str(error)
+    return text if len(text) <= QUOTED else f"{text[: QUOTED // 2]} … {text[-QUOTED // 2 :]}"
 
 
 def schema_name(kind: type[R]) -> str:

@@ -8,7 +8,6 @@ file, so the last line of an id is what holds. Codings stand apart, in `events/c
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import errno
 import os
 import re
@@ -239,8 +238,7 @@ def day_file(record: Event | Toll) -> str:
     """`2018-03-01.jsonl`: first day of an event, last day of a toll's period, else the day of publication (UTC)."""
     day = record.date.start if isinstance(record, Event) else record.period.end
     if day is None and record.published is not None:
-        with contextlib.suppress(OverflowError):  # the first and last hours of the calendar have no UTC form
-            day = record.published.astimezone(dt.UTC).date()
+        day = record.published.date()
     if day is None or day.year not in YEARS:
         return UNDATED
     return f"{day.isoformat()}.jsonl"

@@ -92,14 +92,8 @@ def source_rows(r: Event | Toll) -> Iterator[Row]:
 
 
 def moment(time: dt.datetime | None) -> str | None:
-    """ISO 8601 with `Z`; a time at the very ends of the calendar keeps its own offset."""
-    if time is None:
-        return None
-    try:
-        time = time.astimezone(dt.UTC)
-    except OverflowError:
-        return time.isoformat()
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
+    """ISO 8601 with `Z`; times of records are UTC."""
+    return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def day(date: dt.date | None) -> str | None:

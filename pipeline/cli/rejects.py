@@ -205,12 +205,12 @@ def _again(log: SqliteLog, batch: list[Held], parse: Parse, counts: dict[str, in
 def _parser(fields: list[str]) -> Parse:
     """Makes (topic, key, bytes, time) of a reject. The parser raises RasdError where it is still unusable."""
     from connectors.sources.rows import Options, read_row
-    from pipeline.cli.replay import _fields
+    from pipeline.cli.replay import read_fields
     from pipeline.records import Article
     from pipeline.topics import ARTICLES
     from pipeline.wire import encode
 
-    options = Options(fields=_fields(fields))
+    options = Options(fields=read_fields(fields))
 
     def parse(reject: Reject, raw: bytes) -> tuple[str, str | None, bytes, int | None]:
         if reject.topic is not None:

@@ -47,14 +47,15 @@ def replay(
 ) -> None:
     """Replay archived articles through dedupe, extraction and the sinks.
 
-    Formats are recognised by content; folders are read in the order of their file names. The same archive gives the
-    same bytes. An interrupted replay goes on where it stopped; one that was finished adds nothing when repeated.
+    The format follows from the file's suffix, compression from its content; folders are read in the order of their
+    file names. The same archive gives the same bytes. An interrupted replay goes on where it stopped; one that was
+    finished adds nothing when repeated.
 
     Examples:
 
       rasd replay archive.jsonl.gz
 
-      rasd replay saved-pages/ notes/ --published 2018-03-17 --outlet example
+      rasd replay saved-pages/ notes/ --published 2018-03-17
 
       rasd replay dump.jsonl --field body=content --field published=date --speed 60x
     """
@@ -65,7 +66,7 @@ def replay(
         until=_moment("--until", until),
         outlets=frozenset(outlet or ()),
         limit=limit,
-        fields=_fields(field or []),
+        fields=read_fields(field or []),
         published=_moment("--published", published),
         language=language,
         max_bytes=settings(ctx).log.max_record_bytes,
@@ -264,7 +265,8 @@ ARTICLE_FIELDS = (
 )
 
 
-def _fields(pairs: list[str]) -> dict[str, str]:
+def read_fields(pairs: list[str]) -> dict[str, str]:
+    """`FIELD=NAME` pairs of the command line. Raises: typer.BadParameter."""
     out = {}
     for pair in pairs:
         name, _, there = pair.partition("=")

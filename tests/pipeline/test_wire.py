@@ -199,10 +199,7 @@ def reason_of(value: bytes) -> str | None:
     return None
 
 
-DEEP = pytest.mark.xfail(raises=RecursionError, reason="pipeline.wire looks for the envelope past the depth limit")
-
-
-@pytest.mark.parametrize("depth", [200, pytest.param(5_000, marks=DEEP), pytest.param(200_000, marks=DEEP)])
+@pytest.mark.parametrize("depth", [200, 5_000, 200_000])
 @pytest.mark.parametrize("field", ["why", "places"])
 def test_deep_nesting_of_a_known_field_is_an_error_and_never_a_crash(depth: int, field: str) -> None:
     assert reason_of(nested(field, depth)) in ("bad-json", "bad-record")
@@ -215,7 +212,7 @@ def test_deep_nesting_elsewhere_is_ignored_or_an_error_and_never_a_crash(depth: 
         decode_coded(b"[" * depth + b"]" * depth)
 
 
-@pytest.mark.parametrize("depth", [pytest.param(200_000, marks=DEEP)])
+@pytest.mark.parametrize("depth", [200_000])
 def test_deep_nesting_in_a_coded_message_is_an_error_and_never_a_crash(depth: int) -> None:
     with pytest.raises(WireError):
         decode_coded(nested("mood", depth))
@@ -253,7 +250,6 @@ def test_a_coded_message_of_another_kind_is_refused(kind: Any) -> None:
         decode_coded(loose("event", kind=kind))
 
 
-@pytest.mark.xfail(reason="pipeline.wire quotes the whole value in its error")
 def test_a_long_bad_value_gives_a_short_error() -> None:
     assert len(str(fault("event", loose("event", realis="x" * 100_000)))) < 300
     assert len(str(fault("event", loose("event", schema="x" * 100_000)))) < 300
@@ -268,10 +264,14 @@ def test_any_bytes_give_a_record_or_a_wire_error(value: bytes) -> None:
         decode_coded(value)
 
 
-@pytest.mark.xfail(reason="pipeline.wire keeps the offset that a time was decoded with")
 def test_times_are_written_in_utc_with_z() -> None:
     value = loose("article", published="2017-05-17T09:30:00+03:00")
     assert orjson.loads(encode(decode(Article, value)))["published"] == "2017-05-17T06:30:00Z"
+
+
+@pytest.mark.parametrize("bad", ["2017-05-17T09:30:00", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_a_time_without_a_utc_form_is_an_error(bad: str) -> None:
+    assert reason_of(loose("event", published=bad)) == "bad-record"
 
 
 def test_names_of_schemas_follow_the_records() -> None:

@@ -49,13 +49,6 @@ def test_a_day_outside_the_centuries_of_news_names_no_file(day: dt.date) -> None
     assert jsonl.day_file(event(day=day)) == "undated.jsonl"
 
 
-@pytest.mark.parametrize("moment", [dt.datetime.min, dt.datetime.max])
-@pytest.mark.parametrize("hours", [-23, 23])
-def test_the_ends_of_the_calendar_do_not_overflow(moment: dt.datetime, hours: int) -> None:
-    published = moment.replace(tzinfo=dt.timezone(dt.timedelta(hours=hours)))
-    assert jsonl.day_file(event(day=None, published=published)) == "undated.jsonl"
-
-
 def test_lines_are_the_messages_as_they_were_sent(runner: Runner, tmp_path: Path) -> None:
     messages = coded(event())
     runner.run(messages, 10)
