@@ -75,7 +75,7 @@ def _event(
     found_places = _places(c, incident)
     actors, why_actors = _actors(c, ids, incident)
     date, why_date = _date(c, envelope, incident)
-    records = claim_records(c, ids, [claims[k] for k in numbers], numbers, speakers)
+    records = claim_records(c, ids, _sided(incident, [claims[k] for k in numbers]), numbers, speakers)
     sub = cast(SubEventType, best.type)
     article, verdict = envelope.unique.article, envelope.unique.verdict
     why: dict[str, tuple[Why, ...]] = {
@@ -102,6 +102,18 @@ def _event(
         confidence=confidence(incident, bool(found_places), date, actors, records), why=why,
         extractor=envelope.extractor,
     )  # fmt: skip
+
+
+def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
+    """Claims without a side take the side that the event's other claims or its target name; else they are civilians,
+    as ACLED counts people whom nobody calls fighters."""
+    named = Counter(x.sides for x in found if x.sides and x.part_of is None)
+    targets = tuple((r.actor, None) for t in incident.tellings for r in t.roles if r.role == "target")
+    sides = named.most_common(1)[0][0] if named else targets[:1] or (("civilians", None),)
+    both = [r for t in incident.tellings for r in t.roles if r.role == "participant"]
+    if not named and both:
+        sides = tuple((r.actor, None) for r in both[:2])
+    return [x if x.sides else replace(x, sides=sides, side_rule="told-elsewhere") for x in found]
 
 
 def confidence(
@@ -148,17 +160,19 @@ def _speakers(incident: Incident, c: Context) -> list[Speaker]:
 
 
 def _places(c: Context, incident: Incident) -> list[where.Found]:
-    own = [p for t in incident.tellings if not t.inherited for p in t.places]
-    found = own or [p for t in incident.tellings for p in t.places]
+    """Places of the telling that names the event best, then of the others; the most specific of each first."""
+    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    own = [t for t in ordered if not t.inherited] or ordered
     seen: set[str] = set()
-    unique: list[where.Found] = []
-    for p in found:
-        if p.key(c.r) not in seen:
-            seen.add(p.key(c.r))
-            unique.append(p)
-    ranked = where.ranked(unique)
-    level = [p for p in ranked if where.ORDER.get(p.precision, 4) == where.ORDER.get(ranked[0].precision, 4)]
-    return ranked[: max(MAX_PLACES, len(level))] if ranked else []
+    out: list[where.Found] = []
+    for told in own:
+        for p in where.ranked(told.places):
+            if p.key(c.r) not in seen:
+                seen.add(p.key(c.r))
+                out.append(p)
+    level = [p for p in out if where.ORDER.get(p.precision, 4) <= where.ORDER.get(out[0].precision, 4)]
+    rest = [p for p in out if p not in level]
+    return (level + rest)[: max(MAX_PLACES, len(where.ranked(own[0].places)))]
 
 
 def _actors(c: Context, ids: Ids, incident: Incident) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
@@ -175,11 +189,11 @@ def _actors(c: Context, ids: Ids, incident: Incident) -> tuple[tuple[Actor, ...]
     kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]
     actors = tuple(
         Actor(role=r.role, id=r.actor, coarse=ids.coarse(r.actor), name=ids.name(r.actor),  # type: ignore[arg-type]
-              kind=ids.kind(r.actor), text=c.r.quote(r.named.first, r.named.last),  # type: ignore[arg-type]
-              span=c.r.span(r.named.first, r.named.last))
+              kind=ids.kind(r.actor), text=c.r.quote(r.first, r.last),  # type: ignore[arg-type]
+              span=c.r.span(r.first, r.last))
         for r in kept
     )  # fmt: skip
-    return actors, tuple(Why(rule=r.rule, span=c.r.span(r.named.first, r.named.last)) for r in kept)
+    return actors, tuple(Why(rule=r.rule, span=c.r.span(r.first, r.last)) for r in kept)
 
 
 def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate, tuple[Why, ...]]:

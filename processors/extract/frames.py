@@ -54,12 +54,12 @@ def frames(
         inner = clause(c, hit.first)
         known = by_clause.get(inner[0])
         flags = hit.entry.flags
-        if known is not None and _rank(known.flags) <= _rank(flags):
+        own = tuple(k for k, claim in enumerate(claims) if incident[k] and inner[0] <= claim.at < inner[1])
+        if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
             continue
         realis = _realis(c, hit, inner)
         if realis is None:
             continue
-        own = tuple(k for k, claim in enumerate(claims) if incident[k] and inner[0] <= claim.at < inner[1])
         rule = _admitted(c, ids, hit, inner, places, claims, own)
         if rule is None:
             continue
@@ -68,7 +68,13 @@ def frames(
     return [f for _, f in sorted(by_clause.items())]
 
 
-def _rank(flags: frozenset[str]) -> int:
+def _rank(
+    flags: frozenset[str], known: Frame | None, claims: Sequence[Claim], own: tuple[int, ...] = ()
+) -> int:
+    """Which of two triggers of one clause names its event: 0 for an arrest whose people are counted there."""
+    own = known.claims if known is not None else own
+    if flags & {"arrest", "abduct"} and any(claims[k].outcome == "captured" for k in own):
+        return -1
     return min((RANK.index(f) for f in flags if f in RANK), default=RANK.index(""))
 
 
@@ -82,17 +88,19 @@ def clause(c: Context, i: int) -> tuple[int, int]:
     low, high = c.r.bounds(i)
     low, high = max(low, i - 60), min(high, i + 60)
     first = last = i
-    while first > low and not (c.r.gap[first] == COMMA and not _parenthesis(c, first, -1)):
+    while first > low and not _parts(c, first):
         first -= 1
     last += 1
-    while last < high and not (c.r.gap[last] == COMMA and not _parenthesis(c, last, 1)):
+    while last < high and not _parts(c, last):
         last += 1
     return first, last
 
 
-def _parenthesis(c: Context, k: int, direction: int) -> bool:
-    """Whether the comma before word `k` opens or closes a short aside («، الجمعة،»)."""
-    return k in c.dated or (k > 0 and k - 1 in c.dated)
+def _parts(c: Context, k: int) -> bool:
+    """Whether a clause begins at word `k`: behind a comma, unless it sets off a date («، الجمعة،»), or at «في حين»."""
+    if c.r.gap[k] == COMMA:
+        return not (k in c.dated or (k > 0 and k - 1 in c.dated))
+    return c.cue(k, "split") is not None
 
 
 def widened(c: Context, inner: tuple[int, int], hit: Hit) -> tuple[int, int]:
@@ -127,10 +135,12 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             continue
         near = hit.first - cue.last
         if cue.entry.get("kind") == "not":
-            if near <= 1:
+            if near <= 1 or (near <= 5 and "اي" in c.r.words[cue.last : hit.first]):
                 return None
         elif near <= 6:
             return None
+    if "protest" in hit.entry.flags and any(c.cue(k, "court") for k in range(*inner)):
+        return None
     if hit.prefix in ("س", "وس", "فس") and hit.entry.get("form") == "verb":
         return None
     low = c.r.bounds(hit.first)[0]
@@ -166,19 +176,27 @@ def _admitted(
         return "abduction" if own or (armed and here) else None
     if "agreement" in flags:
         return None
+    forces = [n for n in firm if "country" not in n.flags]
     if "capture" in flags:
+        if hit.entry.get("form") == "verb" and here and not firm:
+            firm = [n for n in c.actor_list if max(low, hit.first - 25) <= n.first < hit.first and not n.weak]
         return "capture" if firm and (here or "weak" not in flags) else None
     if "transfer" in flags:
-        return "transfer" if armed and here else None
+        return "transfer" if forces and any(p.precision != "country" for p in here) else None
     if "protest" in flags:
-        return "protest" if here or violent else None
+        people = [n for n in near if n.id == "protesters"]
+        return "protest" if here or violent or (people and "strong" in flags) else None
+    if "clash" in flags and "weak" in flags:
+        sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
+        both = any(n.also for n in armed)
+        return "clash" if len(sides) > 1 or violent or both or (forces and here) else None
     if "generic" in flags or "defend" in flags:
-        return "attack" if firm or violent else None
+        return "attack" if forces or violent or (firm and here) or any(n.id == "protesters" for n in near) else None
     if "strong" in flags:
         in_sentence = any(low <= p.first < high for p in places)
         return "strong" if firm or violent or here or in_sentence else None
     if "weak" in flags:
-        return "weak" if firm or violent else None
+        return "weak" if forces or violent else None
     if "clash" in flags:
         return "clash" if armed or here else None
     return "named" if firm or violent or here else None

@@ -12,8 +12,7 @@ from processors.extract.places import Found as Place
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
-#: types that a vaguer word may stand for
-VAGUE = frozenset(("Armed clash", "Attack"))
+SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade"))  # they tell how a blast came about
 BLASTS = frozenset(("Suicide bomb", "Remote explosive/landmine/IED", "Other", "Grenade"))
 CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
 PROTESTS = frozenset(
@@ -37,7 +36,7 @@ class Told:
     speakers: list[Speaker]
     keys: frozenset[str] = frozenset()
     admin: frozenset[str] = frozenset()
-    paragraph: int = 0
+    sentence: int = 0
     headline: bool = False
 
 
@@ -49,7 +48,7 @@ class Incident:
 
     @property
     def best(self) -> Told:
-        return min(self.tellings, key=lambda t: (t.generic, t.headline, not t.roles, t.frame.at))
+        return min(self.tellings, key=lambda t: (t.generic, t.type not in SPECIFIC, t.headline, t.frame.at))
 
     @property
     def type(self) -> str:
@@ -78,9 +77,10 @@ def _types(a: Told, b: Told) -> bool:
     if a.type == b.type or a.generic or b.generic:
         return not _protest_mix(a, b)
     pair = {a.type, b.type}
-    return pair <= BLASTS or pair <= CAPTURES or pair == {"Air/drone strike", "Shelling/artillery/missile attack"} and (
-        _sides_named(a) == _sides_named(b) or not _sides_named(a) or not _sides_named(b)
-    )
+    if pair == {"Air/drone strike", "Shelling/artillery/missile attack"}:
+        named = _sides_named(a), _sides_named(b)
+        return bool(a.keys & b.keys) or named[0] == named[1] or not all(named)
+    return pair <= BLASTS or pair <= CAPTURES
 
 
 def _protest_mix(a: Told, b: Told) -> bool:
@@ -102,7 +102,8 @@ def _places(a: Told, b: Told) -> bool:
         return True
     if a.keys & b.admin or b.keys & a.admin:
         return True
-    return a.inherited or b.inherited
+    unknown = not all(p.row for p in (*a.places, *b.places)) and a.type == b.type
+    return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 4)
 
 
 def _sides(a: Told, b: Told) -> bool:

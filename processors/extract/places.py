@@ -79,6 +79,8 @@ def _named(
     cue = cues.get(i)
     if cue is not None and hit.last <= cue.last:
         return None
+    if i and r.gap[i] == SPACE and not hit.prefix and hits.cue(i - 1, ("not_a_place_before",)):
+        return None
     return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name")
 
 

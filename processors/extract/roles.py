@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.extract.actors import Ids, Named, allied
+from processors.extract.actors import Ids, Named
 from processors.extract.claims import Context
 from processors.extract.claims import Found as Claim
 from processors.extract.frames import Frame
@@ -14,11 +14,12 @@ from processors.text import SENTENCE, SPACE
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An actor in its role; `actor` may differ from `named.id` where the words mean several."""
+    """An actor in its role (attacker, target or participant), in words `first:last`."""
 
-    role: str  # attacker, target, participant
+    role: str
     actor: str
-    named: Named
+    first: int
+    last: int
     rule: str
 
 
@@ -36,12 +37,30 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
             continue
         role = _role(c, ids, f, n)
         if role is not None:
-            out.extend(Role(role[0], a, n, role[1]) for a in (n.id, *n.also))
+            out.extend(Role(role[0], a, n.first, n.last, role[1]) for a in (n.id, *n.also))
     for k in f.claims:
         for actor, named in claims[k].sides:
             if claims[k].part_of is None and named is not None:
-                out.append(Role("target", actor, named, "victims"))
+                out.append(Role("target", actor, named.first, named.last, "victims"))
+            elif named is None and claims[k].outcome not in ("displaced", "released"):
+                out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
+    if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in _PROTEST:
+        hit = next((h for k in range(f.at, f.inner[1]) if (h := c.cue(k, "civil_target"))), None)
+        if hit is not None and _onto(c, f, hit.first):
+            out.append(Role("target", "civilians", hit.first, hit.last, "civilian-object"))
+    if "capture" in f.flags and not any(x.role == "attacker" for x in out):
+        low = max(c.r.bounds(f.at)[0], f.at - 25)
+        n = next((n for n in reversed(c.actor_list) if low <= n.first < f.at and not n.weak
+                  and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
+        if n is not None:
+            out.insert(0, Role("attacker", n.id, n.first, n.last, "subject-carried-on"))
     return _consistent(out)
+
+
+def _onto(c: Context, f: Frame, k: int) -> bool:
+    """Whether word `k` is what the frame hits: «على», «استهدفت» between, or the trigger itself means hitting."""
+    span = range(f.at, k)
+    return any(c.cue(j, "onto", "hits") for j in span) or bool(f.flags & {"attack"})
 
 
 def _consistent(found: list[Role]) -> list[Role]:
@@ -73,7 +92,7 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
             if begun is not None:
                 role = "attacker" if a == begun.id else "target"
             if all(a != x.actor for x in out):
-                out.append(Role(role, a, n, "clash"))
+                out.append(Role(role, a, n.first, n.last, "clash"))
     return out if len(out) > 1 else []
 
 
@@ -211,8 +230,3 @@ def _broken(c: Context, first: int, last: int) -> bool:
     return any(c.cue(k, "onto", "hits", "np_stop") for k in range(first, last)) or any(
         c.r.gap[k] > SPACE for k in range(first, min(last + 1, len(c.r.words)))
     )
-
-
-def opposed(a: str, b: str) -> bool:
-    """Whether two actors are on different sides as far as we know."""
-    return not allied(a, b)

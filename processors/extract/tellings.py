@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from processors.extract.actors import Ids, allied
+from processors.extract.actors import Ids
 from processors.extract.claims import Context
 from processors.extract.claims import Found as Claim
 from processors.extract.dates import Mention
@@ -15,6 +15,7 @@ from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
 from processors.extract.roles import Role, roles
 from processors.extract.sources import Speaker, governing
+from processors.extract.tolls import WINDOW_DAYS
 
 NEWS_DAYS = 3  # an older incident is background
 _ARMED_TYPES = frozenset(("Armed clash", "Attack"))
@@ -52,8 +53,10 @@ def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: S
             homes[i] = min(same, key=lambda k: abs(found[k].at - claim.at) + (5 if found[k].at > claim.at else 0))
         else:
             before = [k for k, f in enumerate(found) if c.r.sentence[f.at] < sentence]
-            if before and sentence - c.r.sentence[found[before[-1]].at] <= 3:
+            if before:
                 homes[i] = before[-1]
+            elif found:
+                homes[i] = 0
     return homes
 
 
@@ -72,7 +75,7 @@ def _told(
     return Told(
         frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today, own, claims), date=date, places=where,
         inherited=inherited, roles=found, claims=own, speakers=governing(c, said, f.at), keys=keys, admin=admin,
-        paragraph=sentence.paragraph, headline=sentence.headline,
+        sentence=c.r.sentence[f.at], headline=sentence.headline,
     )  # fmt: skip
 
 
@@ -102,7 +105,11 @@ def _date(c: Context, f: Frame) -> Mention | None:
         return None
     inner = [m for m in here.values() if f.inner[0] <= m.first < f.inner[1]]
     pool = inner or list(here.values())
-    points = [m for m in pool if m.kind == "point"] or pool
+    points = [m for m in pool if m.kind == "point" or m.days <= WINDOW_DAYS]
+    if not points:
+        points = [m for m in pool if m.kind == "since"] if inner else []
+    if not points:
+        return None
     return min(points, key=lambda m: abs(m.first - f.at))
 
 
@@ -132,6 +139,8 @@ def _type(
         return ("Government regains territory" if home or not takers else "Non-state actor overtakes territory"), False
     if f.flags & {"generic", "kill"} or f.type in _ARMED_TYPES:
         return _attack_type(c, ids, f, found, own, claims)
+    if f.type == "Shelling/artillery/missile attack" and any(c.cue(k, "aircraft") for k in range(*f.inner)):
+        return "Air/drone strike", False
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
     return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
@@ -142,21 +151,20 @@ def _attack_type(
 ) -> tuple[str, bool]:
     """Bare «هجوم»: an armed clash on armed targets, an attack on civilians."""
     generic = bool(f.flags & {"generic", "kill", "defend"}) or "weak" in f.flags
+    by = {r.actor for r in found if r.role == "attacker"}
+    low, high = c.r.bounds(f.at)
+    if "protesters" in by or "protesters" in {r.actor for r in found if r.role == "participant"}:
+        return "Violent demonstration", False
     if "clash" in f.flags:
+        if any("protest" in h.entry.flags for k in range(max(low, f.at - 30), min(high, f.at + 30))
+               if (h := c.hits.at("triggers", k))):  # fmt: skip
+            return "Protest with intervention", False
         return "Armed clash", "weak" in f.flags
     if "attack" in f.flags:
         return "Attack", False
     targets = {r.actor for r in found if r.role in ("target", "participant")}
     targets |= {side for k in own for side, _ in claims[k].sides}
     if not targets:
-        low, high = f.inner
-        if any(c.cue(k, "civil_target") for k in range(low, high)):
-            return "Attack", generic
-        return f.type if not generic else "Armed clash", generic
+        return f.type, generic
     armed = [a for a in targets if ids.armed(a)]
     return ("Armed clash" if armed else "Attack"), generic
-
-
-def enemies(a: str, b: str) -> bool:
-    """Whether two actors are not known to fight on one side."""
-    return not allied(a, b)

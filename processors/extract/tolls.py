@@ -41,6 +41,9 @@ def _own(c: Context, claim: Claim) -> str:
                 return "since"
             if date.kind == "window" and date.days > WINDOW_DAYS and not _other_clause(c, claim, date):
                 return "window"
+    if any(c.cue(k, "since") and c.r.words[k + 1] != "ذلك" and not _parted(c, claim.last, k)
+           for k in range(claim.last, min(claim.last + 14, high - 1))):  # fmt: skip
+        return "since"
     if _risen(c, claim):
         return "risen"
     if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
@@ -62,9 +65,18 @@ def around(c: Context, claim: Claim, reach: int = 22) -> tuple[int, int]:
     return max(low, claim.first - reach), min(high, claim.last + reach)
 
 
+def _parted(c: Context, low: int, high: int) -> bool:
+    """Whether more than one comma or a new clause stands between two words."""
+    return sum(c.r.gap[k] == COMMA for k in range(low, high + 1)) > 1 or any(
+        c.cue(k, "block", "rise") for k in range(low, high)
+    )
+
+
 def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
-    """Whether two commas or another number's noun part the date from the claim."""
+    """Whether two commas, a new clause or a rising total part the date from the claim."""
     low, high = sorted((claim.at, date.first))
+    if any(c.cue(k, "rise") for k in range(low, high)) and date.first > claim.at:
+        return True
     commas = sum(c.r.gap[k] == COMMA for k in range(low + 1, high + 1))
     return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
 
