@@ -96,6 +96,23 @@ def test_another_batch_size_and_process_count_give_the_same_bytes(tmp_path: Path
     assert tables(tmp_path / "one") == tables(tmp_path / "two") == tables(tmp_path / "three")
 
 
+@pytest.mark.parametrize("sink", ["jsonl", "sqlite"])
+def test_a_sink_that_was_reset_is_written_anew_from_the_log(tmp_path: Path, sink: str) -> None:
+    replayed(tmp_path)
+    rows, lines = tables(tmp_path), files(tmp_path)
+    done = rasd("--data", tmp_path, "sinks", "reset", sink, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / {"jsonl": "events", "sqlite": "rasd.sqlite"}[sink]).exists()
+    assert rasd("--data", tmp_path, "run", "--once").returncode == 0
+    assert (tables(tmp_path), files(tmp_path)) == (rows, lines)
+
+
+def test_a_sink_is_not_reset_without_a_yes(tmp_path: Path) -> None:
+    replayed(tmp_path, ARCHIVE / "feed.xml")
+    assert rasd("--data", tmp_path, "sinks", "reset", "jsonl").returncode != 0
+    assert files(tmp_path)
+
+
 def test_a_running_process_takes_up_what_a_replay_adds(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "--data", str(tmp_path), "run", "--json"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -54,3 +54,9 @@ class Sink(Protocol):
 
 #: Sinks by name; the argument is the data folder.
 SINKS: dict[str, Callable[[Path], Sink]] = {"jsonl": JsonlSink, "sqlite": SqliteSink}
+
+#: What each sink keeps in the data folder; removed when it is made anew.
+KEEPS: dict[str, tuple[str, ...]] = {
+    "jsonl": ("events",),
+    "sqlite": ("rasd.sqlite", "rasd.sqlite-wal", "rasd.sqlite-shm"),
+}

@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "redrive": "pipeline.cli.rejects:redrive",
         },
     ),
+    "sinks": ("The outputs.", {"reset": "pipeline.cli.sinks:reset"}),
     "log": ("Keep the log small.", {"trim": "pipeline.cli.log:trim"}),
     "config": (
         "The settings: check them, see where each comes from.",

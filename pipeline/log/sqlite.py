@@ -259,6 +259,11 @@ class SqliteLog:
         self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", puts)
         self._db.executemany("DELETE FROM state WHERE stage = ? AND key = ?", cuts)
 
+    def forget(self, consumer: str) -> None:
+        """Drops a consumer's offsets and the state kept under its name: it begins anew. Inside a transaction."""
+        self._db.execute("DELETE FROM consumer WHERE name = ?", (consumer,))
+        self._db.execute("DELETE FROM state WHERE stage = ?", (consumer,))
+
     def trim(self, topic: str, before: int) -> int:
         """Deletes messages whose event time (else writing time) lies before `before` (ms) and that every consumer of
         the topic has passed; returns how many. Offsets of the rest stay as they are."""

@@ -406,12 +406,17 @@ class _Flight:
                 return
 
 
+def consumer_of(sink: str) -> str:
+    """The name under which the log keeps a sink's offsets and state."""
+    return f"sink-{sink}"
+
+
 class _SinkTurn:
     """A sink as a consumer: write a batch, flush, then commit its state with the offsets."""
 
     def __init__(self, runtime: Embedded, sink: Sink) -> None:
         self.runtime, self.sink = runtime, sink
-        self.name = f"sink-{sink.name}"
+        self.name = consumer_of(sink.name)
         self.readers = [_Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
 
     def resume(self) -> None:

@@ -1,0 +1,48 @@
+"""`rasd sinks`: looking after the outputs."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.context import put, settings, the_log, warn
+from pipeline.errors import StorageError
+
+
+def reset(
+    ctx: typer.Context,
+    sink: Annotated[str, typer.Argument(metavar="SINK", help="jsonl or sqlite.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a sink's files and write them anew from the log at the next run.
+
+    What was trimmed from the log cannot be written again. Needed when files were removed or changed by hand, or after
+    the log was lost.
+
+    \b
+    Example:
+      rasd sinks reset jsonl && rasd run --once
+    """
+    from connectors.sinks import KEEPS
+    from pipeline.runtimes.embedded import consumer_of
+    from pipeline.runtimes.local import runner_lock
+
+    if sink not in KEEPS:
+        raise typer.BadParameter(f"there are {', '.join(KEEPS)}", param_hint="SINK")
+    data = settings(ctx).data_dir
+    paths = [data / name for name in KEEPS[sink] if (data / name).exists()]
+    if not yes:
+        typer.confirm(f"Remove {', '.join(map(str, paths)) or 'nothing'} and write {sink} anew?", abort=True, err=True)
+    with the_log(ctx, readonly=False) as log, runner_lock(data) as alone:
+        if not alone:
+            raise StorageError(f"another rasd process runs the stages of {data}: stop it first", reason="in-use")
+        trimmed = [topic for topic in log.topics() if any(b.first > 0 for b in log.bounds(topic))]
+        with log.transaction():
+            log.forget(consumer_of(sink))
+        for path in paths:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if trimmed:
+        warn(f"the log was trimmed ({', '.join(trimmed)}): only what it still holds comes back")
+    put(f"{sink} is empty now; `rasd run --once` writes it anew")
