@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pipeline import wire
 from pipeline.errors import RasdError, Unusable
-from pipeline.records import Article, Outcome, Record, Unique, Verdict
+from pipeline.records import Article, Coded, Outcome, Record, Unique, Verdict
 from pipeline.topics import ARTICLES, TOPICS, UNIQUE, Topic
 
 
@@ -103,8 +103,11 @@ def make(stage: Stage, step: Callable[..., Outcome], value: bytes, view: View | 
 
 
 def _message(record: Record) -> tuple[str, str | None, bytes]:
-    topic = _TOPIC_OF[type(record)]
-    return topic.name, topic.key(record), wire.encode(record)
+    """Raises: WireError if the step made a record that no reader of the topic would accept."""
+    topic, value = _TOPIC_OF[type(record)], wire.encode(record)
+    if isinstance(record, Coded):
+        wire.decode(type(record), value)
+    return topic.name, topic.key(record), value
 
 
 def _what(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.flow import FLOW, Stage
@@ -14,6 +14,7 @@ from pipeline.records import Article, Coding, Extractor, Outcome, Record, Reject
 from pipeline.topics import UNIQUE
 
 READER = Extractor(name="fake", version="1", lexicon="0")
+CODING = Coding(article_id="", revision=1, generation=1, abstained=True, reason="fake", extractor=READER)
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,15 @@ def read_one(unique: Unique) -> Outcome:
     body = unique.article.body
     if body.startswith("raise"):
         raise ValueError("a bug met by this text")
+    if body.startswith("blunder"):
+        return Outcome((replace(CODING, article_id=None),))  # type: ignore[arg-type]
     if body.startswith("die"):
         os.kill(os.getpid(), signal.SIGKILL)
     if body.startswith("hang"):
         time.sleep(60)
     if body.startswith("slow"):
         time.sleep(0.02)
-    coding = Coding(
-        article_id=unique.article.id,
-        revision=unique.verdict.revision,
-        generation=1,
-        abstained=True,
-        reason="fake",
-        extractor=READER,
-    )
-    return Outcome((coding,))
+    return Outcome((replace(CODING, article_id=unique.article.id, revision=unique.verdict.revision),))
 
 
 def load_read_one(_: Path | None) -> Callable[..., Outcome]:

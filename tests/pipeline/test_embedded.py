@@ -108,18 +108,20 @@ def test_copies_and_revisions_are_counted_as_what_they_are(runtime: MakeRuntime)
 def test_an_article_that_cannot_be_used_is_a_reject_with_its_place_and_bytes(runtime: MakeRuntime) -> None:
     bad = articles(20)
     bad[3] = article("raise this one", url="https://example.org/bad")
+    bad[4] = article("blunder", url="https://example.org/blunder")
     run = runtime()
     with run.log.transaction():
         run.log.append("rasd.articles", "ar", b'{"schema":"rasd.article/9","id":"x"}')
         run.log.append("rasd.articles", "ar", b"\x00 not json")
     counts = run.run(ListSource(bad))
-    assert counts.rejects == {"wrong-schema": 1, "bad-json": 1, "step-failed": 1}
-    assert counts.outputs == 19
+    assert counts.rejects == {"wrong-schema": 1, "bad-json": 1, "step-failed": 1, "bad-record": 1}
+    assert counts.outputs == 18
     rejects = [wire.decode(Reject, v) for v in values(run.log, "rasd.rejects")]
     assert [(r.stage, r.topic, r.offset) for r in rejects] == [
         ("dedupe", "rasd.articles", 0),
         ("dedupe", "rasd.articles", 1),
         ("extract", "rasd.unique", 3),
+        ("extract", "rasd.unique", 4),
     ]
     assert "a bug met by this text" in rejects[2].error
 
