@@ -41,7 +41,8 @@ CLASSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
 }
 
-#: file (without .tsv) → (columns that every row must fill, columns that may stay empty)
+#: file (without .tsv) → (columns that every row must fill, columns that may stay empty). A file may be split:
+#: `NAME.tsv` and `NAME_part.tsv`, with the same columns, are one table.
 FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "numbers": (("text", "value", "kind"), ()),
     "hedges": (("text", "hedge", "side"), ()),
@@ -181,15 +182,16 @@ def compile_lexicon(folder: Path) -> Lexicon:
     rows: dict[str, tuple[Mapping[str, str], ...]] = {}
     table: dict[str, list[tuple[Entry, frozenset[str], frozenset[str]]]] = {}
     for file in FILES:
-        path = folder / f"{file}.tsv"
-        data = path.read_bytes() if path.exists() else b""
-        digest.update(file.encode() + b"\0" + data + b"\0")
-        checked = tuple(_rows(path, file, data))
-        rows[file] = tuple(columns for _, columns in checked)
-        if file in SCANNED:
-            for line, columns in checked:
-                for entry, kind in _entries(path, file, line, columns):
-                    _add(table, entry, *CLASSES[kind])
+        table_rows: list[Mapping[str, str]] = []
+        for path in sorted(p for p in (folder / f"{file}.tsv", *folder.glob(f"{file}_*.tsv")) if p.exists()):
+            data = path.read_bytes()
+            digest.update(path.stem.encode() + b"\0" + data + b"\0")
+            for line, columns in _rows(path, file, data):
+                table_rows.append(columns)
+                if file in SCANNED:
+                    for entry, kind in _entries(path, file, line, columns):
+                        _add(table, entry, *CLASSES[kind])
+        rows[file] = tuple(table_rows)
     patterns = list(table)
     automaton = AhoCorasick(patterns, matchkind=MatchKind.Standard)
     return Lexicon(digest.hexdigest(), rows, automaton, tuple(tuple(table[p]) for p in patterns))
@@ -226,7 +228,7 @@ def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str
 
 def _entries(path: Path, file: str, line: int, columns: Mapping[str, str]) -> Iterator[tuple[Entry, str]]:
     flags = frozenset(columns.get("flags", "").split())
-    row = f"{file}:{line}"
+    row = f"{path.stem}:{line}"
     if file == "persons":
         for form, text, kind in person_forms(columns):
             yield Entry(file, row, fold_word(text), columns, flags, form), kind
