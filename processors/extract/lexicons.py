@@ -51,7 +51,7 @@ FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "triggers": (("text", "type", "class", "form"), ("flags",)),
     "actors": (("text", "id", "class"), ("flags",)),
     "actor_ids": (("id", "coarse", "kind", "name"), ()),
-    "places": (("text", "name", "precision"), ("country", "admin1", "lat", "lon", "km", "flags")),
+    "places": (("text", "name", "precision"), ("country", "admin1", "lat", "lon", "km", "flags", "source")),
     "place_cues": (("text", "precision", "class"), ("flags",)),
     "months": (("text", "month"), ("flags",)),
     "times": (("text", "kind", "class"), ("value",)),
@@ -194,7 +194,8 @@ def compile_lexicon(folder: Path) -> Lexicon:
         rows[file] = tuple(table_rows)
     patterns = list(table)
     automaton = AhoCorasick(patterns, matchkind=MatchKind.Standard)
-    return Lexicon(digest.hexdigest(), rows, automaton, tuple(tuple(table[p]) for p in patterns))
+    first = (sorted(table[p], key=lambda known: "also" in known[0].flags) for p in patterns)  # rarer namesakes last
+    return Lexicon(digest.hexdigest(), rows, automaton, tuple(map(tuple, first)))
 
 
 def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
