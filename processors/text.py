@@ -118,13 +118,14 @@ class Reading:
     def text(self) -> str:
         return self.folded.text
 
-    def span(self, first: int, last: int) -> tuple[int, int]:
-        """Raw span of the words `first:last` (at least one)."""
-        return self.folded.span(self.starts[first], self.ends[last - 1])
+    def span(self, first: int, last: int, prefix: str = "") -> tuple[int, int]:
+        """Raw span of the words `first:last` (at least one), without the clitics of `prefix` («بمدينة»: «مدينة»)."""
+        skip = len(prefix) - (2 if prefix.endswith(("ال", "لل")) else 0)
+        return self.folded.span(self.starts[first] + skip, self.ends[last - 1])
 
-    def quote(self, first: int, last: int) -> str:
+    def quote(self, first: int, last: int, prefix: str = "") -> str:
         """The raw words `first:last`."""
-        start, end = self.span(first, last)
+        start, end = self.span(first, last, prefix)
         return self.folded.raw[start:end]
 
     def word_at(self, offset: int) -> int:

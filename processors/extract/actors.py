@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.records import Side
-from processors.extract.lexicons import Hits, Lexicon
-from processors.text import Reading
+from processors.extract.lexicons import Hit, Hits, Lexicon
+from processors.text import SPACE, Reading
 
 ARMED_KINDS = frozenset(("state", "rebel", "militia", "external"))
 UNIDENTIFIED = frozenset(("unidentified_armed_group", "police_unidentified"))
@@ -24,6 +24,11 @@ class Named:
     rule: str
     prefix: str = ""
     also: tuple[str, ...] = ()
+
+    @property
+    def armed(self) -> str | None:
+        """Who they are when they attack, for names that mean a people («فلسطينيون»)."""
+        return next((f.partition(":")[2] for f in self.flags if f.startswith("armed:")), None)
 
     @property
     def weak(self) -> bool:
@@ -58,8 +63,8 @@ class Ids:
 
     def side(self, r: Reading, n: Named, actor: str | None = None) -> Side:
         actor = actor or n.id
-        return Side(id=actor, coarse=self.coarse(actor), name=self.name(actor), text=r.quote(n.first, n.last),
-                    span=r.span(n.first, n.last))  # fmt: skip
+        return Side(id=actor, coarse=self.coarse(actor), name=self.name(actor),
+                    text=r.quote(n.first, n.last, n.prefix), span=r.span(n.first, n.last, n.prefix))  # fmt: skip
 
 
 def actor_ids(lexicon: Lexicon) -> Ids:
@@ -67,10 +72,10 @@ def actor_ids(lexicon: Lexicon) -> Ids:
     return Ids({row["id"]: row for row in lexicon.rows["actor_ids"]})
 
 
-def actors(r: Reading, hits: Hits, ids: Ids, country: str) -> list[Named]:
+def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[int] = frozenset()) -> list[Named]:
     """Actors in text order, longest name first, coreferences resolved.
 
-    country: ISO code of the country that the text is about; it decides who «the army» and «the police» are.
+    dateline: words that no actor may stand in. country: ISO code of the country that the text is about; it decides who «the army» and «the police» are.
     """
     found: list[Named] = []
     end = 0
@@ -78,24 +83,39 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str) -> list[Named]:
     words.update(i for i, w in enumerate(r.words) if w in _COREFERENCE)
     words.update(h.first for h in hits.of("cues") if h.entry.get("kind") == "both")
     for i in sorted(words):
-        if i < end:
+        if i < end or i in dateline:
             continue
-        named = _lexical(r, hits, i, country) or _pointing(r, hits, i, found, ids)
+        named = _lexical(r, hits, i, country, found) or _pointing(r, hits, i, found, ids)
         if named is not None:
             found.append(named)
             end = named.last
     return found
 
 
-def _lexical(r: Reading, hits: Hits, i: int, country: str) -> Named | None:
+def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -> Named | None:
     hit = hits.at("actors", i)
-    if hit is None:
+    if hit is None or ("country" in hit.entry.flags and as_place(r, hits, hit)):
         return None
     actor, flags = hit.entry.get("id"), hit.entry.flags
     if "local" in flags:
         actor = _local(r, hit.first, hit.last, actor, country)
     rule = "adjective" if "adjective" in flags else "name"
+    if rule == "adjective" and hit.prefix == "وال" and found and found[-1].last == i and found[-1].rule != "adjective":
+        rule = "and-nationality"  # «القوات السورية والروسية»
     return Named(i, hit.last, actor, flags, rule, hit.prefix)
+
+
+def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
+    """Whether a country or capital is meant as a place: «في تركيا», «شمال العراق», «بإيران»."""
+    if hits.at("places", hit.first) is None:
+        return False
+    if hit.prefix.endswith("ب"):
+        return True
+    i = hit.first
+    if not i or r.gap[i] > SPACE or hit.prefix:
+        return False
+    cue = hits.cue(i - 1, ("place_before",))
+    return cue is not None and r.words[i - 1] not in ("من", "بين", "الي") or hits.at("place_cues", i - 1) is not None
 
 
 _LOCAL = {
@@ -136,19 +156,28 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
     return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix)
 
 
+CAMP_REACH = 45  # words between the first name of a fight and «both sides»
+
+
 def opposing(found: list[Named], ids: Ids) -> list[str]:
-    """The two camps named last: the armed actors of the recent text, one for each side of the fight."""
-    sides: list[str] = []
+    """The two camps named last: their armed actors of the recent text, the camp named first in front."""
+    camps: list[list[str]] = []
+    end = found[-1].last if found else 0
     for n in found[::-1]:
-        if n.rule == "both-sides":
+        if n.rule == "both-sides" and not camps:
             return [n.id, *n.also]
-        if n.rule == "adjective" or "victim" in n.flags or not ids.armed(n.id) or n.weak:
+        if n.rule in ("adjective", "both-sides") or "victim" in n.flags or not ids.armed(n.id):
             continue
-        if n.id not in sides and not any(allied(n.id, s) for s in sides):
-            sides.append(n.id)
-        if len(sides) == 2:
+        if n.weak and n.id in UNIDENTIFIED:
+            continue
+        camp = next((x for x in camps if allied(n.id, x[0])), None)
+        if len(camps) == 2 and (camp is None or end - n.last > CAMP_REACH):
             break
-    return sides
+        if camp is None:
+            camps.append([n.id])
+        elif n.id not in camp:
+            camp.insert(0, n.id)
+    return [a for camp in reversed(camps) for a in camp[:2]] if len(camps) == 2 else []
 
 
 _CAMPS: tuple[frozenset[str], ...] = (

@@ -52,6 +52,7 @@ class Context:
     named: dict[int, Named]
     dated: dict[int, Mention]
     actor_list: Sequence[Named]
+    masked: frozenset[int] = frozenset()  # words of speakers and of triggers: no roles there
 
     def cue(self, i: int, *kinds: str) -> Hit | None:
         return self.hits.cue(i, kinds)
@@ -85,9 +86,36 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
             continue
         claim = _counted(c, item, found) if isinstance(item, Quantity) else _implied(c, item, found)
         if claim is not None:
+            _share_hedge(c, found, claim)
             found.append(claim)
             covered.update(range(claim.at, claim.last))
-    return found
+    return _with_sums(c, found)
+
+
+def _share_hedge(c: Context, found: list[Found], claim: Found) -> None:
+    """«35 قتيلاً و23 مصاباً على الأقل»: a hedge behind two joined numbers holds for both."""
+    if not found or claim.hedge != "at_least" or hedge_after(c.hits, claim.last - 2) is None:
+        return
+    previous = found[-1]
+    joined = 0 <= claim.at - previous.last <= 1 and c.r.words[claim.at - (claim.at > previous.last)].startswith("و")
+    if joined and previous.hedge == "exact" and previous.count is not None and previous.rule == claim.rule:
+        found[-1] = replace(previous, hedge="at_least", low=previous.count)
+
+
+def _with_sums(c: Context, found: list[Found]) -> list[Found]:
+    """Two numbers of one sentence that add up to a third of the same outcome before them are its parts."""
+    out = list(found)
+    for i, whole in enumerate(found):
+        if whole.count is None or whole.count < 3 or whole.part_of is not None:
+            continue
+        near = [k for k in range(i + 1, min(i + 6, len(found)))
+                if c.r.sentence[found[k].at] == c.r.sentence[whole.at] and found[k].outcome == whole.outcome
+                and found[k].part_of is None]  # fmt: skip
+        for a in near:
+            for b in near:
+                if a < b and (found[a].count or 0) + (found[b].count or 0) == whole.count:
+                    out[a], out[b] = replace(found[a], part_of=i), replace(found[b], part_of=i)
+    return out
 
 
 def _dated(c: Context, q: Quantity) -> bool:
@@ -124,8 +152,7 @@ def _make(
     if c.r.ends[stop - 1] - c.r.starts[start] > LONGEST:
         start = q.first
     sides, side_rule = p.sides, p.side_rule
-    fighters = p.noun is not None and p.noun.entry.get("category") == "combatant"
-    if side_rule == "same" or (not sides and part_of is not None and not fighters):
+    if side_rule == "same" or (not sides and part_of is not None):
         previous = found[part_of] if part_of is not None else (found[-1] if found else None)
         near = previous is not None and c.r.sentence[previous.at] >= c.r.sentence[q.core] - 1
         if previous is not None and near and previous.sides:
@@ -192,7 +219,7 @@ def _joint_noun(c: Context, noun: Hit) -> Hit | None:
 def _sides(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
     """Whose people: actors named inside the phrase that goes on at word `k`; (sides, end of phrase, rule)."""
     if noun is not None and noun.entry.get("category") in ("civilian", "child", "woman"):
-        return ((noun.entry.get("side"), None),), k, "person-noun"
+        return ((noun.entry.get("side"), None),), _past_adjectives(c, k), "person-noun"
     sides: list[tuple[str, Named | None]] = []
     last, limit, start = k, min(k + 14, len(c.r.words)), k
     own = c.named.get(noun.first) if noun is not None else None
@@ -201,6 +228,9 @@ def _sides(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
     while k < limit:
         actor = c.named.get(k)
         if k >= start and c.r.gap[k] > SPACE and not _goes_on(c, k, actor, bool(sides)):
+            break
+        counted = c.hits.at("persons", k) if actor is not None and actor.prefix.startswith("و") else None
+        if counted is not None and counted.entry.form == "dual":
             break
         if actor is not None and _is_side(c, noun, actor, start, bool(sides)):
             sides.extend((a, actor) for a in (actor.id, *actor.also) if a not in [s for s, _ in sides])
@@ -218,6 +248,16 @@ def _sides(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
     return _sides_of_noun(c, noun, start)
 
 
+def _past_adjectives(c: Context, k: int) -> int:
+    """The word behind the nationalities that follow a noun («فتى فلسطيني»)."""
+    while c.joined(k) and (
+        ((n := c.named.get(k)) is not None and n.rule == "adjective" and n.prefix in ("", "ال"))
+        or ((h := c.hits.at("persons", k)) is not None and not h.prefix and h.entry.form != "plural")
+    ):
+        k += 1
+    return k
+
+
 def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
     """Whether the phrase runs on behind a comma: only into «..., وعناصر ...»."""
     return c.r.gap[k] < SENTENCE and seen and actor is not None and actor.prefix.startswith("و")
@@ -229,6 +269,8 @@ def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool)
         own = noun is not None and noun.entry.get("outcome")
         return not seen and bool(fighters) and not own and actor.first == start and actor.prefix in ("", "ال")
     if actor.prefix.startswith("و") and not seen and actor.first == start:
+        return False
+    if "victim" in actor.flags and seen:
         return False
     return not (actor.weak and actor.rule == "name" and not seen and _modified(c, actor))
 
@@ -337,7 +379,7 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     if p.noun.entry.get("outcome") == "captured" and c.cue(q.first - 1, "not"):
         return None
     first = q.first
-    light = c.hits.at("outcomes", q.first - 1) if q.first else None
+    light: Hit | None = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
         first = light.first
     return _make(c, q, p, p.noun.entry.get("outcome"), "number-noun", found, first=first)
@@ -499,7 +541,7 @@ def _tally(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     """«ارتفع إلى 605 عدد قتلى الطرفين», «حصيلة القتلى إلى 209», «عدد المعتقلين بلغ 17»."""
     right = _tally_noun(c, range(q.last, min(q.last + 4, len(c.r.words))), SPACE)
     low = max(c.r.bounds(q.core)[0], q.first - 18)
-    reach = q.first and c.cue(q.first - 1, "reach")
+    reach: object = q.first and c.cue(q.first - 1, "reach")
     reach = reach or (q.first > 1 and c.cue(q.first - 2, "reach") and c.r.words[q.first - 1] in ("ال", "نحو"))
     left = None
     if reach:
@@ -513,8 +555,9 @@ def _tally(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         noun, sides_at, first = left, left.last, left.first
     if noun is None:
         return None
-    outcome = noun.entry.get("outcome")
-    sides, end, rule = _sides(c, noun if outcome else None, sides_at)
+    more = c.hits.at("persons", noun.last) if c.joined(noun.last) else None
+    outcome = noun.entry.get("outcome") or (more.entry.get("outcome") if more is not None and more.definite else "")
+    sides, end, rule = _sides(c, noun, sides_at)
     last = end if right is not None else q.last
     if not outcome:
         post = _post_outcome(c, max(end, noun.last))
@@ -540,8 +583,7 @@ def _tally_noun(c: Context, where: range, gap: int) -> Hit | None:
         if cue is not None:
             noun = c.hits.at("persons", cue.last) if cue.last < len(c.r.words) else None
             if noun is not None and noun.entry.form == "plural":
-                more = c.hits.at("persons", noun.last) if c.joined(noun.last) else None
-                return more if more is not None and more.entry.get("outcome") and more.definite else noun
+                return noun
             actor = c.named.get(cue.last)
             if actor is not None:
                 return None
@@ -609,7 +651,7 @@ def _implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             return None
         return _make(c, q, phrase, hit.entry.get("outcome"), "implied-" + form, found, first=hit.first,
                      governor=hit.first)  # fmt: skip
-    dual = _post_outcome(c, end) if form == "dual" and c.joined(end) and not hit else None
+    dual = _post_outcome(c, end) if form == "dual" and c.joined(end) and hit is None else None
     if dual is not None:
         before = hedge_before(c.r, c.hits, noun.first)
         q = with_hedge(q, before) if before is not None else q

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -26,7 +26,7 @@ from pipeline.records import (
     Why,
 )
 from processors.extract import places as where
-from processors.extract.actors import Ids
+from processors.extract.actors import Ids, allied
 from processors.extract.claims import Context
 from processors.extract.claims import Found as ClaimFound
 from processors.extract.merge import Incident
@@ -56,8 +56,9 @@ def events(c: Context, ids: Ids, envelope: Envelope, incidents: Sequence[Inciden
     """One event an incident, in text order, ids counted among equals."""
     out: list[Event] = []
     seen: Counter[tuple[object, ...]] = Counter()
+    enemies = opponents(incidents)
     for incident in incidents:
-        event = _event(c, ids, envelope, incident, claims)
+        event = _event(c, ids, envelope, incident, claims, enemies)
         place = fold_word(event.places[0].text) if event.places else None
         key = (event.sub_event_type, event.date.start, place)
         identity = event_id(event.article_id, event.sub_event_type, event.date.start, place, seen[key])
@@ -67,13 +68,14 @@ def events(c: Context, ids: Ids, envelope: Envelope, incidents: Sequence[Inciden
 
 
 def _event(
-    c: Context, ids: Ids, envelope: Envelope, incident: Incident, claims: Sequence[ClaimFound]
-) -> Event:
+    c: Context, ids: Ids, envelope: Envelope, incident: Incident, claims: Sequence[ClaimFound],
+    enemies: Mapping[str, Role],
+) -> Event:  # fmt: skip
     best = incident.best
     numbers = sorted({k for t in incident.tellings for k in t.claims})
     speakers = _speakers(incident, c)
     found_places = _places(c, incident)
-    actors, why_actors = _actors(c, ids, incident)
+    actors, why_actors = _actors(c, ids, incident, enemies)
     date, why_date = _date(c, envelope, incident)
     records = claim_records(c, ids, _sided(incident, [claims[k] for k in numbers]), numbers, speakers)
     sub = cast(SubEventType, best.type)
@@ -102,6 +104,30 @@ def _event(
         confidence=confidence(incident, bool(found_places), date, actors, records), why=why,
         extractor=envelope.extractor,
     )  # fmt: skip
+
+
+FOUGHT = frozenset(
+    ("Armed clash", "Government regains territory", "Non-state actor overtakes territory",
+     "Non-violent transfer of territory", "Air/drone strike", "Shelling/artillery/missile attack", "Suicide bomb")
+)  # fmt: skip
+
+
+def opponents(incidents: Sequence[Incident]) -> dict[str, Role]:
+    """Attacker → whom the article has it fight, where it says so once."""
+    out: dict[str, Role] = {}
+    for incident in incidents:
+        for told in incident.tellings:
+            by = [r for r in told.roles if r.role == "attacker"]
+            at = [r for r in told.roles if r.role == "target" and r.rule not in ("people-counted", "civilian-object")]
+            both = [r for r in told.roles if r.role == "participant"]
+            for a in by:
+                for b in at:
+                    out.setdefault(a.actor, b)
+            for a in both:
+                for b in both:
+                    if a.actor != b.actor and not allied(a.actor, b.actor):
+                        out.setdefault(a.actor, b)
+    return out
 
 
 def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
@@ -175,16 +201,24 @@ def _places(c: Context, incident: Incident) -> list[where.Found]:
     return (level + rest)[: max(MAX_PLACES, len(where.ranked(own[0].places)))]
 
 
-def _actors(c: Context, ids: Ids, incident: Incident) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
-    chosen: list[Role] = []
+def _actors(
+    c: Context, ids: Ids, incident: Incident, enemies: Mapping[str, Role]
+) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
     ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
-    roles_of: dict[str, str] = {}
-    for told in ordered:
-        for role in told.roles:
-            if role.actor in roles_of or len(chosen) >= MAX_ACTORS:
-                continue
-            roles_of[role.actor] = role.role
-            chosen.append(role)
+    chosen: list[Role] = []
+    for role in ("participant", "attacker", "target"):
+        if role != "participant" and any(r.role == "participant" for r in chosen):
+            break
+        pool = next((p for t in ordered if (p := [r for r in t.roles if r.role == role])), [])
+        if role == "target":
+            pool = [*pool, *(r for t in ordered for r in t.roles if r.role == role and r.rule == "victims")]
+        taken = {r.actor for r in chosen}
+        chosen += [r for i, r in enumerate(pool) if r.actor not in taken and r.actor not in {x.actor for x in pool[:i]}]
+    if incident.type in FOUGHT and not any(r.role in ("target", "participant") for r in chosen):
+        told = next((enemies[r.actor] for r in chosen if r.role == "attacker" and r.actor in enemies), None)
+        if told is not None:
+            chosen.append(replace(told, role="target", rule="told-elsewhere"))
+    chosen = chosen[:MAX_ACTORS]
     firm = [r for r in chosen if r.actor not in ("unidentified_armed_group", "police_unidentified")]
     kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]
     actors = tuple(
@@ -325,6 +359,10 @@ def tolls(
     return out
 
 
+def _counted_side(claim: ClaimFound) -> ClaimFound:
+    return claim if claim.sides else replace(claim, sides=(("civilians", None),), side_rule="unnamed-people")
+
+
 def _toll(
     c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str], group: list[int],
     found_places: Sequence[where.Found], speakers: Sequence[Speaker],
@@ -340,7 +378,7 @@ def _toll(
         id="", article_id=article.id, revision=verdict.revision, url=article.url, outlet=article.outlet,
         language=article.language, published=article.published, period=period(c, first),
         places=tuple(where.record(c.r, p) for p in where.ranked(here)[:MAX_PLACES]),
-        casualties=claim_records(c, ids, [claims[k] for k in group], group, said),
+        casualties=claim_records(c, ids, [_counted_side(claims[k]) for k in group], group, said),
         sources=tuple(s.record(c) for s in said), evidence=evidence(c, spans),
         confidence=0.8 if any(rules[k] in ("since", "window", "risen") for k in group) else 0.6,
         why={"scope": tuple(Why(rule=rules[k], span=c.r.span(claims[k].first, claims[k].last)) for k in group),

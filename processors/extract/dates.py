@@ -334,9 +334,11 @@ def _window(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today:
     since = cue is not None and cue.entry.get("kind") == "since"
     if cue is None and tense is None:
         return None
-    if count is None and unit in ("week", "month", "year"):
-        return _calendar_unit(i, k, unit, tense, today, "since" if since else "window")
-    few = count if count is not None else float(A_FEW[1] if unit == "day" else 1 if unit == "hour" else 12)
+    several = r.words[start_at] in ("السنوات", "الاعوام", "الاشهر", "الشهور", "الاسابيع")
+    if count is None and unit in ("week", "month", "year") and not several:
+        kind: Literal["point", "window", "since"] = "since" if since else "window" if cue is not None else "point"
+        return _calendar_unit(i, k, unit, tense, today, kind)
+    few = count if count is not None else float(A_FEW[1] if unit == "day" else 1 if unit == "hour" else 6)
     days = max(1, round(few * _DAYS[unit]))
     if count is None and unit == "hour":
         days = 1

@@ -19,7 +19,7 @@ from processors.text import COMMA, SENTENCE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
-RANK = ("strong", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
+RANK = ("strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
         "generic", "kill", "agreement", "weak")  # fmt: skip
 
 
@@ -79,8 +79,9 @@ def _rank(
 
 
 def _inside_name(c: Context, hit: Hit) -> bool:
-    actor = c.named.get(hit.first)
-    return actor is not None and actor.first <= hit.first and hit.last <= actor.last
+    """A trigger that is part of an actor's name («هيئة تحرير الشام»)."""
+    actor = next((c.named[k] for k in range(hit.first, max(hit.first - 4, -1), -1) if k in c.named), None)
+    return actor is not None and hit.last <= actor.last
 
 
 def clause(c: Context, i: int) -> tuple[int, int]:
@@ -139,6 +140,13 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
                 return None
         elif near <= 6:
             return None
+    if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
+        return None
+    if hit.entry.flags & {"capture", "transfer"} and hit.entry.get("form") == "noun" and (
+        hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال")
+        or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
+    ):
+        return None
     if "protest" in hit.entry.flags and any(c.cue(k, "court") for k in range(*inner)):
         return None
     if hit.prefix in ("س", "وس", "فس") and hit.entry.get("form") == "verb":
@@ -182,7 +190,7 @@ def _admitted(
             firm = [n for n in c.actor_list if max(low, hit.first - 25) <= n.first < hit.first and not n.weak]
         return "capture" if firm and (here or "weak" not in flags) else None
     if "transfer" in flags:
-        return "transfer" if forces and any(p.precision != "country" for p in here) else None
+        return "transfer" if (forces or "people" in flags) and any(p.precision != "country" for p in here) else None
     if "protest" in flags:
         people = [n for n in near if n.id == "protesters"]
         return "protest" if here or violent or (people and "strong" in flags) else None
@@ -192,6 +200,10 @@ def _admitted(
         return "clash" if len(sides) > 1 or violent or both or (forces and here) else None
     if "generic" in flags or "defend" in flags:
         return "attack" if forces or violent or (firm and here) or any(n.id == "protesters" for n in near) else None
+    if "weapon" in flags:
+        launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
+        people = armed or any(n.armed for n in near)
+        return "launched" if launched and (people or here or violent) else None
     if "strong" in flags:
         in_sentence = any(low <= p.first < high for p in places)
         return "strong" if firm or violent or here or in_sentence else None

@@ -9,10 +9,12 @@ from processors.extract.actors import allied
 from processors.extract.dates import Mention
 from processors.extract.frames import Frame
 from processors.extract.places import Found as Place
+from processors.extract.places import near
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
 SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade"))  # they tell how a blast came about
+COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
 BLASTS = frozenset(("Suicide bomb", "Remote explosive/landmine/IED", "Other", "Grenade"))
 CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
 PROTESTS = frozenset(
@@ -37,6 +39,7 @@ class Told:
     keys: frozenset[str] = frozenset()
     admin: frozenset[str] = frozenset()
     sentence: int = 0
+    countries: frozenset[str] = frozenset()
     headline: bool = False
 
 
@@ -102,15 +105,19 @@ def _places(a: Told, b: Told) -> bool:
         return True
     if a.keys & b.admin or b.keys & a.admin:
         return True
-    unknown = not all(p.row for p in (*a.places, *b.places)) and a.type == b.type
-    return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 4)
+    if a.headline != b.headline and a.countries & b.countries and abs(a.sentence - b.sentence) <= 3:
+        return True  # headlines name the province or the next big town
+    if any(near(p, q) for p in a.places for q in b.places):
+        return True
+    unknown = a.type == b.type and any(not any(p.row for p in t.places) for t in (a, b))
+    return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 2)
 
 
 def _sides(a: Told, b: Told) -> bool:
     x, y = _sides_named(a), _sides_named(b)
     if x and y and not any(allied(p, q) for p in x for q in y):
         return False
-    p = {r.actor for r in a.roles if r.role == "target"}
-    q = {r.actor for r in b.roles if r.role == "target"}
+    p = {r.actor for r in a.roles if r.role == "target" and r.rule not in COUNTED}
+    q = {r.actor for r in b.roles if r.role == "target" and r.rule not in COUNTED}
     crossed = (x and q and any(i in q for i in x)) or (y and p and any(i in p for i in y))
     return not crossed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.records import Place
 from processors.extract.lexicons import Hit, Hits
-from processors.text import SPACE, Reading
+from processors.text import LINE, SPACE, Reading
 
 ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "country": 5}
 MAX_NAME = 5
@@ -38,6 +39,7 @@ class Found:
     row: Mapping[str, str] | None
     precision: str
     rule: str
+    prefix: str = ""
 
     @property
     def country(self) -> str:
@@ -54,14 +56,14 @@ class Found:
         return r.text[r.starts[self.first] : r.ends[self.last - 1]]
 
 
-def places(r: Reading, hits: Hits, taken: set[int]) -> list[Found]:
+def places(r: Reading, hits: Hits, taken: set[int], dateline: frozenset[int] = frozenset()) -> list[Found]:
     """Places in text order, none overlapping. taken: words that are part of an actor's or speaker's name."""
     found: list[Found] = []
     cues = {h.first: h for h in hits.of("place_cues")}
     names = {h.first: h for h in hits.of("places")}
     end = 0
     for i in sorted(cues.keys() | names.keys()):
-        if i < end:
+        if i < end or i in dateline:
             continue
         place = _named(r, hits, i, names, cues) or _cued(r, hits, i, names, cues)
         if place is not None and not (place.first in taken and place.row is not None and place.rule == "name"):
@@ -74,28 +76,35 @@ def _named(
     r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
 ) -> Found | None:
     hit = names.get(i)
-    if hit is None or "stop" in hit.entry.flags or "cue" in hit.entry.flags or _dateline(r, i, hit.last):
+    if hit is None or "stop" in hit.entry.flags or "cue" in hit.entry.flags:
         return None
     cue = cues.get(i)
     if cue is not None and hit.last <= cue.last:
         return None
     if i and r.gap[i] == SPACE and not hit.prefix and hits.cue(i - 1, ("not_a_place_before",)):
         return None
-    return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name")
+    return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name", hit.prefix)
 
 
-def _dateline(r: Reading, first: int, last: int) -> bool:
-    """«بيروت:», «دبي، الإمارات العربية المتحدة (CNN) --» at the start of a paragraph."""
-    s = r.sentences[r.sentence[first]]
-    if first - s.first > 5 or s.headline:
-        return False
-    if r.gap[s.first] != 3 and s.first:
-        return False
-    tail = r.text[r.ends[last - 1] : r.ends[last - 1] + 60]
-    head = r.text[r.starts[s.first] : r.starts[first]]
-    if first == s.first and re.match(r" ?(?::|-|–|—|\()", tail):
-        return True
-    return bool(re.match(r"[^.:]{0,50}\(?(?:cnn|رويترز|ا ف ب|وكالات)\)?\s*[-–—]", tail)) and len(head) < 40
+_CREDIT = re.compile(r"[^\n:]{0,80}?\((?:cnn|رويترز|ا ف ب|اف ب|وكالات|د ب ا|ا ب)\)")
+_DASH = re.compile(r" ?(?::|[-–—]{1,2} )")
+
+
+def dateline(r: Reading, hits: Hits) -> frozenset[int]:
+    """Words of datelines: «بيروت:», «دبي، الإمارات العربية المتحدة (CNN) --» at the start of a line."""
+    out: set[int] = set()
+    for s in r.sentences:
+        if s.headline or (s.first and r.gap[s.first] < LINE):
+            continue
+        start = r.starts[s.first]
+        credit = _CREDIT.match(r.text, start)
+        if credit is not None:
+            out.update(range(s.first, r.word_at(credit.end() - 1) + 1))
+            continue
+        hit = hits.at("places", s.first)
+        if hit is not None and not hit.prefix and _DASH.match(r.text, r.ends[hit.last - 1]):
+            out.update(range(s.first, hit.last))
+    return frozenset(out)
 
 
 def _cued(
@@ -119,7 +128,8 @@ def _cued(
                 if last < len(r.words) and r.gap[last] == SPACE and _ADJECTIVE.match(r.words[last]):
                     last += 1
             first = i if precision == "region" else k
-            return Found(first, last, hit.entry.columns, precision, "cue-name")
+            prefix = cue.prefix if precision == "region" else hit.prefix
+            return Found(first, last, hit.entry.columns, precision, "cue-name", prefix)
         if known == "country":
             return Found(k, last, hit.entry.columns, known, "cue-name")
         return Found(k, last, hit.entry.columns, known, "cue-name")
@@ -127,17 +137,14 @@ def _cued(
         return None
     if cue.prefix.endswith(("ال", "لل")):
         return None
-    return _unknown(r, cue, k, precision)
+    return _unknown(r, hits, cue, k, precision)
 
 
-def _unknown(r: Reading, cue: Hit, k: int, precision: str) -> Found | None:
+def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found | None:
     word = r.words[k]
     if _NOT_A_NAME.match(word) or word[0].isdigit() or len(word) < 3 or _DIRECTION.match(word):
         return None
-    if "cap" in cue.entry.flags:
-        return None
-    generic = r.words[cue.first].lstrip("وبلف") in _GENERIC
-    if generic and not word.startswith("ال") and word not in _HEADS:
+    if cue.entry.flags & {"cap", "known"} or hits.at("place_cues", k) is not None:
         return None
     last = k + 1
     if word in _HEADS and last < len(r.words) and r.gap[last] == SPACE and not _NOT_A_NAME.match(r.words[last]):
@@ -149,14 +156,25 @@ def _unknown(r: Reading, cue: Hit, k: int, precision: str) -> Found | None:
     return Found(k, last, None, precision, "cue-unknown")
 
 
-_GENERIC = frozenset("منطقه مناطق مركز قاعده سوق شارع محطه معسكر جامعه حاجز مستشفي مشفي مسجد سجن قضاء جزيره مدن قري بلدات احياء".split())
-
-
 def coordinates(row: Mapping[str, str] | None) -> tuple[float | None, float | None]:
     """Degrees north and east of a lexicon row, where it knows them."""
     if row and row.get("lat") and row.get("lon"):
         return float(row["lat"]), float(row["lon"])
     return None, None
+
+
+NEAR_KM = 25.0
+
+
+def near(a: Found, b: Found) -> bool:
+    """Whether two located places, neither wider than a district, lie within NEAR_KM of each other."""
+    if ORDER.get(a.precision, 4) > 2 or ORDER.get(b.precision, 4) > 2:
+        return False
+    (lat, lon), (lat2, lon2) = coordinates(a.row), coordinates(b.row)
+    if lat is None or lon is None or lat2 is None or lon2 is None:
+        return False
+    north, east = (lat - lat2) * 111.2, (lon - lon2) * 111.2 * math.cos(math.radians(lat))
+    return math.hypot(north, east) <= NEAR_KM
 
 
 def record(r: Reading, f: Found) -> Place:
@@ -165,7 +183,7 @@ def record(r: Reading, f: Found) -> Place:
     row = f.row or {}
     km = row.get("km") or ""
     return Place(
-        text=r.quote(f.first, f.last), span=r.span(f.first, f.last), name=row.get("name") or None,
+        text=r.quote(f.first, f.last, f.prefix), span=r.span(f.first, f.last, f.prefix), name=row.get("name") or None,
         country=row.get("country") or None, admin1=row.get("admin1") or None, lat=lat, lon=lon,
         precision=f.precision if f.precision in ORDER else None,  # type: ignore[arg-type]
         radius_km=float(km) if km else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.extract.actors import Ids, Named
+from processors.extract.actors import Ids, Named, allied
 from processors.extract.claims import Context
 from processors.extract.claims import Found as Claim
 from processors.extract.frames import Frame
@@ -33,27 +33,30 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
             return found
     out: list[Role] = []
     for n in near:
-        if id(n) in victims:
+        if id(n) in victims or n.first in c.masked:
             continue
         role = _role(c, ids, f, n)
         if role is not None:
-            out.extend(Role(role[0], a, n.first, n.last, role[1]) for a in (n.id, *n.also))
+            who = (n.armed or n.id) if role[0] == "attacker" else n.id
+            out.extend(Role(role[0], a, n.first, n.last, role[1]) for a in (who, *n.also))
     for k in f.claims:
         for actor, named in claims[k].sides:
             if claims[k].part_of is None and named is not None:
                 out.append(Role("target", actor, named.first, named.last, "victims"))
             elif named is None and claims[k].outcome not in ("displaced", "released"):
                 out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
+    if f.type in _PROTEST_BY and not any(x.role == "attacker" for x in out):
+        out.insert(0, Role("attacker", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in _PROTEST:
         hit = next((h for k in range(f.at, f.inner[1]) if (h := c.cue(k, "civil_target"))), None)
         if hit is not None and _onto(c, f, hit.first):
             out.append(Role("target", "civilians", hit.first, hit.last, "civilian-object"))
     if "capture" in f.flags and not any(x.role == "attacker" for x in out):
         low = max(c.r.bounds(f.at)[0], f.at - 25)
-        n = next((n for n in reversed(c.actor_list) if low <= n.first < f.at and not n.weak
-                  and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
-        if n is not None:
-            out.insert(0, Role("attacker", n.id, n.first, n.last, "subject-carried-on"))
+        before = next((n for n in reversed(c.actor_list) if low <= n.first < f.at and not n.weak
+                       and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
+        if before is not None:
+            out.insert(0, Role("attacker", before.id, before.first, before.last, "subject-carried-on"))
     return _consistent(out)
 
 
@@ -114,15 +117,29 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named) -> tuple[str, str] | None:
     trigger = f.trigger
     distance = n.first - trigger.last
     if n.rule == "adjective":
-        if trigger.entry.get("form") == "noun" and 0 <= distance <= 2 and not _broken(c, trigger.last, n.first):
+        near = distance in (0, 1) or (distance == 2 and all(
+            c.hits.at("places", k) is None and c.hits.at("place_cues", k) is None for k in range(trigger.last, n.first)))
+        if trigger.entry.get("form") == "noun" and near and not _broken(c, trigger.last, n.first):
             return "attacker", "nationality"
         return None
-    if "victim" in n.flags or n.id == "civilians":
-        return ("target", "people-hit") if f.type not in _PROTEST else None
+    if "victim" in n.flags or (n.id == "civilians" and not n.armed):
+        hit = _onto_before(c, n, trigger.first) is not None or 0 <= distance <= 1
+        return ("target", "people-hit") if hit and f.type not in _PROTEST else None
     if n.id == "protesters":
-        return ("attacker", "protesters") if f.type in _PROTEST_BY else ("target", "protesters")
+        verb = trigger.entry.get("form") == "verb"
+        by = f.type in _PROTEST_BY or (verb and "strong" not in f.flags and (n.last <= f.at or distance == 0))
+        return ("attacker", "protesters") if by else ("target", "protesters")
+    if f.type in _PROTEST - _PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
+        return "attacker", "forces-at-protest"
     if _agent_before(c, n):
         return "attacker", "agent"
+    if "arrest" in f.flags and ids.kind(ids.near(n.id)) in ("state", "external", "unknown"):
+        by = n.first < f.at or distance <= 1
+        return ("attacker", "arrester") if by and not n.prefix.startswith("ل") else None
+    if n.last <= f.at and any(c.cue(k, "claimed") for k in range(n.last, f.at)):
+        return "attacker", "claimed"
+    if any(c.cue(k, "undergo") for k in range(max(f.inner[0], n.first - 3), n.first)):
+        return "target", "undergoes"
     onto = _onto_before(c, n, trigger.first)
     if onto is not None:
         return "target", onto
@@ -150,7 +167,8 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         return "attacker", "leaver"
     if distance >= 0:
         if "defend" in f.flags:
-            return ("target" if n is _first_after(c, f) else "attacker"), "repelled"
+            first = _first_after(c, f)
+            return ("target" if first is None or allied(n.id, first.id) else "attacker"), "repelled"
         if verb:
             first = _first_after(c, f)
             if n is first and distance <= 2:
@@ -161,12 +179,28 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         if _chained(c, n, f):
             return "attacker", "noun-agent-and"
         return None
+    if "defend" in f.flags:
+        return "target", "repels"
     if verb and n.first < f.at and f.at - n.last <= 8 and c.cue(n.first - 1, "onto") is None:
         return "attacker", "subject-before"
     follows = c.cue(n.last, "does", "hits") if n.last < len(c.r.words) else None
     if follows is not None:
         return "attacker", "subject-before"
-    return None
+    return _subject_of_clause(c, f, n)
+
+
+def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None:
+    """VSO around a noun trigger: «استأنفت القوات ... قصف المدينة»."""
+    if f.flags & {"kill", "clash", "protest"} or n.weak or n.prefix not in ("", "و"):
+        return None
+    first = next((m for m in c.actor_list if f.inner[0] <= m.first), None)
+    if first is not n or n.first - f.inner[0] > 3 or n.first == 0 or f.at - n.last > 10:
+        return None
+    between = range(f.inner[0], f.at)
+    if c.cue(n.first - 1, "preposition", "np_stop") or any(c.cue(k, "undergo") for k in between):
+        return None
+    said = any((h := c.hits.at("sources", k)) and h.entry.get("kind") not in ("source", "head") for k in between)
+    return None if said else ("attacker", "subject-of-clause")
 
 
 def _chained(c: Context, n: Named, f: Frame) -> bool:

@@ -33,7 +33,7 @@ def speakers(c: Context) -> list[Speaker]:
     found: list[Speaker] = []
     for hit in c.hits.of("sources"):
         kind = hit.entry.get("kind")
-        if kind in ("source", "head"):
+        if kind in ("source", "head", "accuses"):
             continue
         speaker = _after(c, hit.first, hit.last, kind) or _before(c, hit.first, kind)
         if speaker is not None and all(s.first != speaker.first for s in found):
@@ -48,7 +48,7 @@ def _after(c: Context, at: int, k: int, kind: str) -> Speaker | None:
         if i >= len(c.r.words) or c.r.gap[i] >= SENTENCE or (step and c.r.gap[i] > SPACE):
             return None
         speaker = _named(c, i, at, kind)
-        if speaker is not None:
+        if speaker is not None and (step < 2 or kind == "according" or speaker.id == "" or i not in c.named):
             return speaker
         if c.cue(i, "block") and kind != "according":
             return None

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import LexiconError
@@ -19,8 +19,9 @@ from processors.extract.dates import Mention, dates
 from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged
 from processors.extract.numbers import quantities
-from processors.extract.places import places
-from processors.extract.sources import speakers
+from processors.extract.places import Found as Place
+from processors.extract.places import dateline, places
+from processors.extract.sources import Speaker, speakers
 from processors.extract.tellings import tellings
 from processors.extract.tolls import cumulative
 from processors.text import Reading, read
@@ -66,13 +67,15 @@ class Extract:
         envelope = compose.Envelope(unique, self.extractor, _published(today))
         numbers = quantities(r, hits)
         time = dates(r, hits, {q.core: q for q in numbers}, today)
-        named = actors(r, hits, self.ids, country(hits))
+        line = dateline(r, hits)
+        named = actors(r, hits, self.ids, country(hits), line)
         c = Context(r, hits, {n.first: n for n in named}, _spread(time), named)
         said = speakers(c)
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
         taken |= {k for s in said for k in range(s.first, s.last)}
-        where = places(r, hits, taken)
+        where = [p for p in places(r, hits, taken, line) if not _acts(c, p)]
+        c = replace(c, masked=_masked(hits, said))
         numbers_found = claims(c, numbers)
         rules = cumulative(c, numbers_found)
         told = tellings(c, self.ids, where, numbers_found, rules, said, today)
@@ -146,6 +149,18 @@ def _published(today: dt.date | None) -> EventDate:
     if today is None:
         return EventDate()
     return EventDate(start=today - dt.timedelta(days=1), end=today, precision="days", basis="published")
+
+
+def _masked(hits: Hits, said: Sequence[Speaker]) -> frozenset[int]:
+    """Words that name speakers, and words of triggers («تفجير انتحاري» names no bomber)."""
+    words = {k for s in said for k in range(s.first, s.last)}
+    return frozenset(words | {k for h in hits.of("triggers") for k in range(h.first, h.last)})
+
+
+def _acts(c: Context, place: Place) -> bool:
+    """A country or capital that stands for its government is no place."""
+    named = c.named.get(place.first)
+    return named is not None and place.rule == "name" and "country" in named.flags
 
 
 def _spread(time: Sequence[Mention]) -> dict[int, Mention]:

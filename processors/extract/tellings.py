@@ -27,12 +27,21 @@ def tellings(
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
+    if not _violent(c, ids, found):
+        return []
     homes = _homes(c, found, claims, rules)
     out: list[Told] = []
     for k, frame in enumerate(found):
         own = [i for i, home in homes.items() if home == k]
         out.append(_told(c, ids, frame, own, places, claims, list(said), today, out))
     return out
+
+
+def _violent(c: Context, ids: Ids, found: Sequence[Frame]) -> bool:
+    """Whether the article tells of more than deaths: a weapon, an arrest, a fighter. Else it is an accident or crime."""
+    if any(not f.flags & {"kill", "weak"} for f in found) or any("arrest" in f.flags for f in found):
+        return True
+    return any(ids.armed(n.id) and not n.weak and not n.flags & {"country", "local", "adjective"} for n in c.actor_list)
 
 
 def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: Sequence[str]) -> dict[int, int]:
@@ -69,22 +78,30 @@ def _told(
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
     kind, generic = _type(c, ids, f, found, own, claims, where)
-    keys = frozenset(p.key(c.r) for p in where if ORDER.get(p.precision, 4) <= 2)
-    wide = frozenset(p.key(c.r) for p in where if ORDER.get(p.precision, 4) > 2)
-    admin = frozenset(x for p in where for x in (p.admin1, p.row["name"] if p.row else "") if x) | wide
+    keys = frozenset(p.key(c.r) for p in where if p.precision != "country")
+    admin = frozenset(p.admin1 for p in where if p.admin1)
     return Told(
         frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today, own, claims), date=date, places=where,
         inherited=inherited, roles=found, claims=own, speakers=governing(c, said, f.at), keys=keys, admin=admin,
         sentence=c.r.sentence[f.at], headline=sentence.headline,
+        countries=frozenset(p.country for p in where if p.country),
     )  # fmt: skip
 
 
 def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
     low, high = c.r.bounds(f.at)
     inner = [p for p in places if f.inner[0] <= p.first < f.inner[1]]
+    finer = [p for p in inner if p.precision != "country"]
+    inner = finer or inner
+    again = next((k for k in range(*f.inner) if c.cue(k, "same_place") and not c.hits.at("places", k + 1)), None)
+    if not finer and again is not None:
+        known = [p for p in places if p.first < again and p.precision != "country"]
+        if known:
+            return known[-1:], False
     if any(ORDER.get(p.precision, 4) < 4 for p in inner):
         return inner, False
     near = [p for p in places if low <= p.first < high and abs(p.first - f.at) <= 45]
+    near = [p for p in near if p.precision != "country"] or near
     if near:
         close = sorted(near, key=lambda p: abs(p.first - f.at))[:3]
         return sorted(close, key=lambda p: p.first), bool(inner == [] and len(near) > 3)
@@ -119,6 +136,8 @@ def _realis(
     if f.realis == "recap":
         recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
         return "reported" if recent and date is not None and date.kind == "point" else "recap"
+    if _background(c, f, date):
+        return "recap"
     if date is None or date.end is None or today is None:
         return "reported"
     if date.kind == "since" and (today - (date.start or today)).days > NEWS_DAYS:
@@ -126,6 +145,20 @@ def _realis(
     if date.precision in ("year", "month") and (today - date.end).days <= NEWS_DAYS:
         return "recap" if date.start is not None and (today - date.start).days > NEWS_DAYS else "reported"
     return "recap" if (today - date.end).days > NEWS_DAYS else "reported"
+
+
+def _background(c: Context, f: Frame, date: Mention | None) -> bool:
+    """«بعد انسحابه من ...», «منذ سيطرة ...»; and what follows «منذ 13 آذار» in its sentence without a date of its own."""
+    if f.flags & {"transfer", "capture"} and f.trigger.entry.get("form") == "noun":
+        if any(c.cue(k, "after") for k in (f.at - 1, f.at - 2) if k >= 0):
+            return True
+    if date is not None and date.kind == "point":
+        return False
+    low = max(c.r.bounds(f.at)[0], f.at - 80)
+    return any(
+        m.kind in ("since", "window") and m.days > NEWS_DAYS and m.first < f.at
+        for k in range(low, f.at) if (m := c.dated.get(k))
+    )  # fmt: skip
 
 
 def _type(
@@ -162,6 +195,11 @@ def _attack_type(
         return "Armed clash", "weak" in f.flags
     if "attack" in f.flags:
         return "Attack", False
+    if f.flags & {"generic"}:
+        if any(c.cue(k, "aircraft") for k in range(*f.inner)):
+            return "Air/drone strike", False
+        if any(c.cue(k, "artillery") for k in range(*f.inner)):
+            return "Shelling/artillery/missile attack", False
     targets = {r.actor for r in found if r.role in ("target", "participant")}
     targets |= {side for k in own for side, _ in claims[k].sides}
     if not targets:

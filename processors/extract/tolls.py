@@ -14,6 +14,7 @@ from processors.extract.dates import Mention
 from processors.text import COMMA, SENTENCE
 
 WINDOW_DAYS = 3  # a longer window is a series, not an incident
+MANY_DISPLACED = 100_000
 MANY = 1500  # no single incident kills or displaces so many in a sentence about a war
 
 
@@ -54,6 +55,13 @@ def _own(c: Context, claim: Claim) -> str:
         return "many"
     if any(c.cue(k, "since") and c.cue(k + 1, "war") for k in range(low, high - 1)):
         return "since-war"
+    if claim.outcome == "displaced" and (claim.count or 0) >= MANY_DISPLACED:
+        return "many"
+    first = c.r.bounds(claim.at)[0]
+    if any(c.cue(k, "recap") for k in range(first, min(first + 3, claim.at))) and not any(
+        (m := c.dated.get(k)) and m.kind == "point" for k in range(low, high)
+    ):
+        return "background"
     if any(c.cue(k, "series") for k in range(claim.first, min(claim.last + 6, high))):
         return "series"
     return ""
@@ -67,7 +75,7 @@ def around(c: Context, claim: Claim, reach: int = 22) -> tuple[int, int]:
 
 def _parted(c: Context, low: int, high: int) -> bool:
     """Whether more than one comma or a new clause stands between two words."""
-    return sum(c.r.gap[k] == COMMA for k in range(low, high + 1)) > 1 or any(
+    return sum(c.r.gap[k] == COMMA for k in range(low, high + 1)) > 2 or any(
         c.cue(k, "block", "rise") for k in range(low, high)
     )
 
@@ -119,7 +127,7 @@ def _inherited(c: Context, claims: Sequence[Claim], out: Sequence[str], i: int) 
         hit = c.hits.at("triggers", k)
         if hit is not None and not hit.entry.flags & {"kill", "weak", "generic", "arrest"}:
             return ""
-    date = next((c.dated[k] for k in range(previous.last, min(claim.last + 4, c.r.bounds(claim.at)[1]))
+    date = next((c.dated[k] for k in range(max(previous.last, claim.first - 6), min(claim.last + 4, c.r.bounds(claim.at)[1]))
                  if k in c.dated), None)  # fmt: skip
     if date is not None and date.kind == "point" and date.precision == "day":
         return ""
