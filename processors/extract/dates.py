@@ -18,6 +18,7 @@ from processors.text import SPACE, Reading
 Precision = Literal["day", "days", "week", "month", "year", "unknown"]
 EARLIEST = 1800  # a four-digit number below is no year
 A_FEW = (2, 7)  # «قبل أيام»
+FARTHEST = 300 * 366  # days: «قبل 65 مليون سنة» is no date
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +303,8 @@ def _ago(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt
         return Mention(i, k, None, None, "unknown", "relative", "point", "ago-unresolved")
     days = _DAYS[unit]
     low, high = (count, count) if count is not None else A_FEW
+    if high * days > FARTHEST:
+        return None
     start, end = _back(today, high * days), _back(today, low * days)
     if count is not None and unit in ("week", "month", "year", "decade"):
         slack = dt.timedelta(days=max(1, round(days * count * 0.12)))
@@ -312,10 +315,7 @@ def _ago(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt
 
 
 def _back(today: dt.date, days: float) -> dt.date:
-    try:
-        return today - dt.timedelta(days=round(days))
-    except OverflowError:
-        return dt.date.min
+    return dt.date.fromordinal(max(1, today.toordinal() - round(days)))
 
 
 def _window(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
@@ -339,6 +339,8 @@ def _window(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today:
         kind: Literal["point", "window", "since"] = "since" if since else "window" if cue is not None else "point"
         return _calendar_unit(i, k, unit, tense, today, kind)
     few = count if count is not None else float(A_FEW[1] if unit == "day" else 1 if unit == "hour" else 6)
+    if few * _DAYS[unit] > FARTHEST:
+        return None
     days = max(1, round(few * _DAYS[unit]))
     if count is None and unit == "hour":
         days = 1

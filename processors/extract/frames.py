@@ -47,6 +47,7 @@ def frames(
 ) -> list[Frame]:
     """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
     by_clause: dict[int, Frame] = {}
+    hot = heat(c, ids, claims) >= HOT
     for hit in c.hits.of("triggers"):
         sentence = c.r.sentences[c.r.sentence[hit.first]]
         if sentence.skip or _inside_name(c, hit):
@@ -60,7 +61,7 @@ def frames(
         realis = _realis(c, hit, inner)
         if realis is None:
             continue
-        rule = _admitted(c, ids, hit, inner, places, claims, own)
+        rule = _admitted(c, ids, hit, inner, places, claims, own, hot)
         if rule is None:
             continue
         first, last = widened(c, inner, hit)
@@ -165,8 +166,9 @@ def _admitted(
     places: Sequence[Place],
     claims: Sequence[Claim],
     own: tuple[int, ...],
+    hot: bool,
 ) -> str | None:
-    """The rule that lets a trigger be an event, or None."""
+    """The rule that lets a trigger be an event, or None. hot: the article tells of war, so that less is asked."""
     flags = hit.entry.flags
     low, high = c.r.bounds(hit.first)
     near = [n for n in c.actor_list if inner[0] <= n.first < inner[1]]
@@ -179,27 +181,35 @@ def _admitted(
         return "killing" if governed and not accident(c, hit.first) else None
     if "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
-        return "arrest" if taken or (firm and hit.entry.get("form") == "verb" and here) else None
+        if taken and not hot and not _political(c, hit.first) and all((claims[k].count or 2) < 2 for k in taken):
+            return None  # a thief is no event
+        return "arrest" if taken or (hot and firm and hit.entry.get("form") == "verb" and here) else None
     if "abduct" in flags:
         return "abduction" if own or (armed and here) else None
     if "agreement" in flags:
         return None
-    forces = [n for n in firm if "country" not in n.flags]
+    forces = [n for n in firm if is_force(ids, n)]
+    if "attack" in flags:
+        return "attack" if violent or forces or (hot and here) else None
     if "capture" in flags:
         if hit.entry.get("form") == "verb" and here and not firm:
             firm = [n for n in c.actor_list if max(low, hit.first - 25) <= n.first < hit.first and not n.weak]
-        return "capture" if firm and (here or "weak" not in flags) else None
+            forces = [n for n in firm if is_force(ids, n)]
+        takers = firm if hot else forces
+        return "capture" if takers and (here or "weak" not in flags) else None
     if "transfer" in flags:
         return "transfer" if (forces or "people" in flags) and any(p.precision != "country" for p in here) else None
     if "protest" in flags:
         people = [n for n in near if n.id == "protesters"]
-        return "protest" if here or violent or (people and "strong" in flags) else None
+        if hit.suffix and not people:
+            return None  # «احتجاجاً على»
+        return "protest" if violent or (people and (here or "strong" in flags)) or (here and _protests(c)) else None
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
         both = any(n.also for n in armed)
         return "clash" if len(sides) > 1 or violent or both or (forces and here) else None
     if "generic" in flags or "defend" in flags:
-        return "attack" if forces or violent or (firm and here) or any(n.id == "protesters" for n in near) else None
+        return "attack" if forces or violent or (hot and firm and here) or any(n.id == "protesters" for n in near) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
         people = armed or any(n.armed for n in near)
@@ -208,10 +218,35 @@ def _admitted(
         in_sentence = any(low <= p.first < high for p in places)
         return "strong" if firm or violent or here or in_sentence else None
     if "weak" in flags:
-        return "weak" if forces or violent else None
+        return "weak" if forces or (hot and violent) else None
     if "clash" in flags:
-        return "clash" if armed or here else None
-    return "named" if firm or violent or here else None
+        return "clash" if (armed or here if hot else forces or violent) else None
+    return "named" if forces or violent or (here and hot) else None
+
+
+HOT = 2  # words of war in an article that make it one about war
+
+
+def heat(c: Context, ids: Ids, claims: Sequence[Claim]) -> int:
+    """How many strong triggers, violent claims and armed forces an article names."""
+    strong = sum("strong" in h.entry.flags and "protest" not in h.entry.flags for h in c.hits.of("triggers"))
+    violent = sum(k.outcome in ("killed", "injured", "killed_or_injured", "neutralised") for k in claims)
+    return strong + violent + sum(is_force(ids, n) for n in c.actor_list)
+
+
+def is_force(ids: Ids, n: Named) -> bool:
+    """An armed actor by its own name: no country, police, nationality or vague word."""
+    return ids.armed(n.id) and not n.weak and not n.flags & {"country", "police", "adjective", "victim"}
+
+
+def _political(c: Context, i: int) -> bool:
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "political") for k in range(max(low, i - 40), min(high, i + 40)))
+
+
+def _protests(c: Context) -> bool:
+    """Whether the article speaks of protest more than once («تظاهرة» alone may be a festival)."""
+    return sum("protest" in h.entry.flags and not h.suffix for h in c.hits.of("triggers")) >= 2
 
 
 def accident(c: Context, i: int) -> bool:

@@ -223,7 +223,7 @@ def _ranges(r: Reading, hits: Hits, found: list[Quantity]) -> list[Quantity]:
     """«بين 10 و15», «من 10 إلى 15»: one quantity with bounds."""
     out: list[Quantity] = []
     skip = False
-    for a, b in zip(found, [*found[1:], None], strict=True):
+    for a, b in zip(found, (*found[1:], None), strict=False):
         if skip:
             skip = False
             continue
