@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MARKS = "\u064b-\u065f\u0670\u0640\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad"
@@ -138,13 +138,15 @@ class Reading:
         return s.first, s.last
 
 
-def read(raw: str, headline: int = 0, furniture: re.Pattern[str] | None = None) -> Reading:
+def read(
+    raw: str, headline: int = 0, furniture: re.Pattern[str] | None = None, folding: Callable[[str], Folded] = fold
+) -> Reading:
     """Words and sentences of `raw`.
 
     headline: length of the title in code points, 0 if there is none. furniture: matches a folded line that is no part
-    of the story (view counters, teasers).
+    of the story (view counters, teasers). folding: a language's own way to fold.
     """
-    folded = fold(raw)
+    folded = folding(raw)
     text = folded.text
     words: list[str] = []
     starts: list[int] = []

@@ -176,26 +176,35 @@ def lexicon(language: str) -> Lexicon:
     return compile_lexicon(FOLDER / language)
 
 
-def compile_lexicon(folder: Path) -> Lexicon:
-    """Reads and checks every file of `folder`. Raises: LexiconError."""
+Row = tuple[Path, int, Mapping[str, str]]  # file, line, columns
+
+
+def tables(folder: Path) -> tuple[str, dict[str, list[Row]]]:
+    """The hash of every data file of `folder`, and their rows, checked. Raises: LexiconError."""
     digest = hashlib.blake2b(digest_size=8)
-    rows: dict[str, tuple[Mapping[str, str], ...]] = {}
-    table: dict[str, list[tuple[Entry, frozenset[str], frozenset[str]]]] = {}
+    rows: dict[str, list[Row]] = {}
     for file in FILES:
-        table_rows: list[Mapping[str, str]] = []
+        rows[file] = []
         for path in sorted(p for p in (folder / f"{file}.tsv", *folder.glob(f"{file}_*.tsv")) if p.exists()):
             data = path.read_bytes()
             digest.update(path.stem.encode() + b"\0" + data + b"\0")
-            for line, columns in _rows(path, file, data):
-                table_rows.append(columns)
-                if file in SCANNED:
-                    for entry, kind in _entries(path, file, line, columns):
-                        _add(table, entry, *CLASSES[kind])
-        rows[file] = tuple(table_rows)
+            rows[file] += [(path, line, columns) for line, columns in _rows(path, file, data)]
+    return digest.hexdigest(), rows
+
+
+def compile_lexicon(folder: Path) -> Lexicon:
+    """Reads and checks every file of `folder`. Raises: LexiconError."""
+    digest, read = tables(folder)
+    table: dict[str, list[tuple[Entry, frozenset[str], frozenset[str]]]] = {}
+    for file in (f for f in FILES if f in SCANNED):
+        for path, line, columns in read[file]:
+            for entry, kind in _entries(path, file, line, columns):
+                _add(table, entry, *CLASSES[kind])
+    rows = {file: tuple(columns for _, _, columns in found) for file, found in read.items()}
     patterns = list(table)
     automaton = AhoCorasick(patterns, matchkind=MatchKind.Standard)
     first = (sorted(table[p], key=lambda known: "also" in known[0].flags) for p in patterns)  # rarer namesakes last
-    return Lexicon(digest.hexdigest(), rows, automaton, tuple(map(tuple, first)))
+    return Lexicon(digest, rows, automaton, tuple(map(tuple, first)))
 
 
 def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
