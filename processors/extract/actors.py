@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.records import Side
 from processors.extract.lexicons import Hit, Hits, Lexicon
@@ -89,7 +89,20 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[i
         if named is not None:
             found.append(named)
             end = named.last
-    return found
+    return _belonging(r, found)
+
+
+_BELONGS = frozenset(("من", "تابعون", "تابعين", "ينتمون", "منتمون", "الي", "موالون", "موالين", "في"))
+
+
+def _belonging(r: Reading, found: list[Named]) -> list[Named]:
+    """«مسلحون من بوكو حرام»: the gunmen are the organisation's."""
+    out = list(found)
+    for k, (n, owner) in enumerate(zip(found, found[1:], strict=False)):
+        between = r.words[n.last : owner.first]
+        if n.weak and n.id in UNIDENTIFIED and "org" in owner.flags and len(between) <= 2 and set(between) <= _BELONGS:
+            out[k] = replace(n, id=owner.id, flags=n.flags - {"weak"}, rule="belonging")
+    return out
 
 
 def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -> Named | None:
@@ -97,12 +110,19 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
     if hit is None or ("country" in hit.entry.flags and as_place(r, hits, hit)):
         return None
     actor, flags = hit.entry.get("id"), hit.entry.flags
+    last = hit.last
     if "local" in flags:
-        actor = _local(r, hit.first, hit.last, actor, country)
+        nation = hits.at("actors", last) if last < len(r.words) and r.gap[last] == SPACE else None
+        if nation is not None and "adjective" in nation.entry.flags and nation.prefix in ("", "ال"):
+            actor, last = nation.entry.get("id"), nation.last
+        else:
+            actor = _LOCAL.get(country, actor)
     rule = "adjective" if "adjective" in flags else "name"
+    if rule == "adjective" and i and r.gap[i] == SPACE and (force := hits.cue(i - 1, ("force_noun",))):
+        return Named(i - 1, hit.last, actor, frozenset(), "force-nationality", force.prefix)
     if rule == "adjective" and hit.prefix == "وال" and found and found[-1].last == i and found[-1].rule != "adjective":
         rule = "and-nationality"  # «القوات السورية والروسية»
-    return Named(i, hit.last, actor, flags, rule, hit.prefix)
+    return Named(i, last, actor, flags, rule, hit.prefix)
 
 
 def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
@@ -112,7 +132,7 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     if hit.prefix.endswith("ب"):
         return True
     i = hit.first
-    if not i or r.gap[i] > SPACE or hit.prefix:
+    if not i or r.gap[i] > SPACE or hit.prefix not in ("", "ال"):
         return False
     cue = hits.cue(i - 1, ("place_before",))
     return cue is not None and r.words[i - 1] not in ("من", "بين", "الي") or hits.at("place_cues", i - 1) is not None
@@ -125,11 +145,6 @@ _LOCAL = {
     "NG": "nigeria_gov", "ML": "mali_gov", "DZ": "algeria_gov", "TN": "tunisia_gov", "FR": "france", "GB": "uk",
     "UA": "ukraine", "IL": "israel", "PS": "israel", "SA": "saudi_arabia", "RU": "russia", "US": "usa",
 }  # fmt: skip
-
-
-def _local(r: Reading, first: int, last: int, actor: str, country: str) -> str:
-    """«الجيش», «الشرطة»: the state's forces of the country that the text is about."""
-    return _LOCAL.get(country, actor)
 
 
 _COREFERENCE = frozenset("التنظيم للتنظيم بالتنظيم والتنظيم الاخير للاخير والاخير الجماعه والجماعه الحركه والحركه".split())
@@ -145,17 +160,18 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
         return Named(i, both.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:]))
     if word not in _COREFERENCE:
         return None
-    before = found[-12:][::-1]
+    before = found[-12:][::-1]  # a name further off is not «the latter»
     if "اخير" in word:
         last = next((n for n in before if not n.weak and n.rule != "adjective" and i - n.last < 25), None)
         return Named(i, i + 1, last.id, frozenset(), "the-latter", word[0] if word[0] in "ول" else "") if last else None
-    org = next((n for n in found[::-1] if "org" in n.flags and not n.weak), None)
+    org = next((n for n in found[: -RECENT - 1 : -1] if "org" in n.flags and not n.weak), None)
     if org is None:
         return None
     prefix = "لل" if word.startswith("لل") else word.partition("ال")[0]
     return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix)
 
 
+RECENT = 80  # names that a pointing word may look back over
 CAMP_REACH = 45  # words between the first name of a fight and «both sides»
 
 
@@ -163,7 +179,7 @@ def opposing(found: list[Named], ids: Ids) -> list[str]:
     """The two camps named last: their armed actors of the recent text, the camp named first in front."""
     camps: list[list[str]] = []
     end = found[-1].last if found else 0
-    for n in found[::-1]:
+    for n in found[: -RECENT - 1 : -1]:
         if n.rule == "both-sides" and not camps:
             return [n.id, *n.also]
         if n.rule in ("adjective", "both-sides") or "victim" in n.flags or not ids.armed(n.id):

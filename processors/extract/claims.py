@@ -12,11 +12,13 @@ from typing import cast
 
 from pipeline.records import Category, Hedge, Outcomes
 from processors.extract.actors import UNIDENTIFIED, Named
+from processors.extract.along import Along
 from processors.extract.dates import Mention
 from processors.extract.lexicons import Hit, Hits
 from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
 from processors.text import COMMA, SENTENCE, SPACE, Reading
 
+MOST = 500  # claims of one article; a list of more is no report
 REACH = 12  # words that a governor may stand before its number
 LONGEST = 160  # code points of a claim's span
 Sides = tuple[tuple[str, Named | None], ...]  # actor ids with the words that name them
@@ -51,7 +53,7 @@ class Context:
     hits: Hits
     named: dict[int, Named]
     dated: dict[int, Mention]
-    actor_list: Sequence[Named]
+    actors: Along[Named]
     masked: frozenset[int] = frozenset()  # words of speakers and of triggers: no roles there
 
     def cue(self, i: int, *kinds: str) -> Hit | None:
@@ -82,6 +84,8 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
     taken = {k for q in numbers for k in range(q.first, q.last)}
     items += [(h.first, h) for h in c.hits.of("persons") if h.first not in taken]
     for _, item in sorted(items, key=lambda x: (x[0], isinstance(x[1], Hit))):
+        if len(found) >= MOST:
+            break
         if item.first in covered or c.r.sentences[c.r.sentence[item.first]].skip:
             continue
         claim = _counted(c, item, found) if isinstance(item, Quantity) else _implied(c, item, found)
@@ -263,7 +267,14 @@ def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
     return c.r.gap[k] < SENTENCE and seen and actor is not None and actor.prefix.startswith("و")
 
 
+def backed(c: Context, actor: Named) -> bool:
+    """«المدعومة من ...», «بقيادة ...»: named only as somebody's backer."""
+    return any(c.cue(actor.first - k, "backed") for k in (1, 2) if actor.first >= k)
+
+
 def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool) -> bool:
+    if backed(c, actor):
+        return False
     if actor.rule == "adjective":
         fighters = noun is not None and (noun.entry.get("category") == "combatant" or not noun.entry.get("side"))
         own = noun is not None and noun.entry.get("outcome")
@@ -302,7 +313,7 @@ def _sides_of_noun(
     if noun is None:
         return (), start, ""
     if noun.suffix in ("ه", "ها", "هم") and noun.entry.get("category") == "combatant":
-        owner = next((n for n in reversed(c.actor_list) if n.last <= noun.first and not n.weak
+        owner = next((n for n in c.actors.before(noun.first, 20) if n.last <= noun.first and not n.weak
                       and n.rule != "adjective" and "victim" not in n.flags), None)  # fmt: skip
         if owner is not None:
             return ((owner.id, owner),), start, "pronoun"
@@ -376,13 +387,16 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     """«35 قتيلاً», «23 مصاباً», «عشرات القتلى والجرحى»."""
     if p.noun is None or not p.noun.entry.get("outcome"):
         return None
-    if p.noun.entry.get("outcome") == "captured" and c.cue(q.first - 1, "not"):
-        return None
+    outcome = p.noun.entry.get("outcome")
+    governor = _governor(c, q, found) if outcome == "captured" else None
+    if governor is not None and governor.entry.get("outcome") in ("released", "killed", "injured"):
+        return _make(c, q, p, governor.entry.get("outcome"), "captives", found, first=governor.first,
+                     governor=governor.first)  # fmt: skip
     first = q.first
     light: Hit | None = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
         first = light.first
-    return _make(c, q, p, p.noun.entry.get("outcome"), "number-noun", found, first=first)
+    return _make(c, q, p, outcome, "number-noun", found, first=first)
 
 
 def _by_dozens(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -494,6 +508,8 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
     outcome = hit.entry.get("outcome")
     if "natural" in hit.entry.flags and p.noun is None:
         return None
+    if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and _in_court(c, hit.first)):
+        return None
     if hit.entry.get("voice") == "verb" and "pair" in hit.entry.flags:
         pair = next((k for k in range(q.last, min(q.last + 8, len(c.r.words)))
                      if (h := c.hits.at("outcomes", k)) and h.entry.get("voice") == "post"), None)  # fmt: skip
@@ -505,6 +521,11 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         p = replace(p, joint=True)
         hit = joint
     return _make(c, q, p, outcome, "governed", found, first=hit.first, governor=hit.first)
+
+
+def _in_court(c: Context, i: int) -> bool:
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "court") for k in range(max(low, i - 30), min(high, i + 30)))
 
 
 def _joint_governor(c: Context, hit: Hit) -> Hit | None:
@@ -544,7 +565,7 @@ def _tally(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     reach: object = q.first and c.cue(q.first - 1, "reach")
     reach = reach or (q.first > 1 and c.cue(q.first - 2, "reach") and c.r.words[q.first - 1] in ("ال", "نحو"))
     left = None
-    if reach:
+    if reach or (q.first and (h := c.hits.at("persons", q.first - 1)) and h.last == q.first and h.entry.form == "plural"):
         left = _tally_noun(c, range(q.first - 1, low - 1, -1), COMMA)
     if p.noun is not None and p.noun.entry.get("outcome"):
         return None
@@ -622,14 +643,20 @@ def _implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     """«مقتل امرأة», «قتل فلسطينيان», «محتجاً لقي مصرعه», «سقوط قتلى», «دون إصابات»."""
     if noun.last < len(c.r.words) and c.joined(noun.last) and _definite_count(c, noun):
         return None
+    if any(k in c.named and c.named[k].last > noun.first for k in range(noun.first - 1, max(noun.first - 4, -1), -1)):
+        return None  # a word of an actor's name
     q = Quantity(noun.first, noun.last, noun.first, noun.last, None, "unspecified", vague=True)
     none = _nobody(c, noun)
     if none is not None:
-        phrase = Phrase(noun, noun.last, *_flat(_sides(c, noun, noun.last)), False)
+        among = c.joined(noun.last) and c.r.words[noun.last] in ("في", "بين", "من", "لدي")
+        phrase = Phrase(noun, noun.last, *(_flat(_sides(c, noun, noun.last)) if among else ((), "")), False)
         zero = replace(q, count=0, hedge="exact")
         return _make(c, zero, phrase, none[0], "nobody", found, first=none[1], governor=none[1])
     form = noun.entry.form
-    if form == "dual" and not (noun.definite and not _names_follow(c, noun)):
+    two = c.hits.at("numbers", noun.last) if c.joined(noun.last) else None
+    if form != "singular" and two is not None and two.entry.get("value") == "2" and not two.prefix:
+        q = replace(q, count=2, hedge="exact", last=two.last, last_core=two.last)
+    elif form == "dual" and not (noun.definite and not _names_follow(c, noun)):
         q = replace(q, count=2, hedge="exact")
     elif form == "singular" and "noone" not in noun.entry.flags and not noun.definite and not noun.suffix.strip("ا"):
         q = replace(q, count=1, hedge="exact")
@@ -645,8 +672,14 @@ def _implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if after is not None:
         q = with_hedge(q, after)
     if noun.entry.get("outcome"):
-        return None
+        light = c.hits.at("outcomes", noun.first - 1) if noun.first else None
+        fell = light is not None and light.entry.get("voice") == "light" and light.last == noun.first
+        if form == "singular" and not fell:
+            return None
+        return _make(c, q, phrase, noun.entry.get("outcome"), "implied-" + form, found)
     if hit is not None:
+        if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and _in_court(c, hit.first)):
+            return None
         if "pair" in hit.entry.flags or ("natural" in hit.entry.flags and not _wounded(c, noun)):
             return None
         return _make(c, q, phrase, hit.entry.get("outcome"), "implied-" + form, found, first=hit.first,
@@ -710,7 +743,9 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
             return None
         if k in c.dated or c.hits.at("hedges", k) is not None:
             continue
-        if k in c.named and noun.entry.form == "dual":
+        if any(j in c.named and c.named[j].last > k for j in range(k, max(k - 4, -1), -1)) and (
+            noun.entry.form == "dual" or (noun.suffix == "ا" and noun.entry.form == "singular")
+        ):
             continue
         steps += 1
         if steps > 1:
@@ -751,6 +786,10 @@ def _bare_plural(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     outcome = noun.entry.get("outcome") or hit.entry.get("outcome")
     if not outcome or noun.prefix not in ("", "ب", "ل") or "household" in noun.entry.flags:
         return None
+    subject = c.named.get(noun.first)
+    by_them = subject is not None and subject.id in UNIDENTIFIED
+    if by_them and c.r.words[noun.first].endswith("ون"):
+        return None  # «خطف مسلحون ...»
     if hit.entry.get("outcome") in ("displaced", "released") or "natural" in hit.entry.flags:
         return None
     return _make(c, q, p, outcome, "bare-plural", found, first=hit.first, governor=hit.first)

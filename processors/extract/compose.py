@@ -26,12 +26,13 @@ from pipeline.records import (
     Why,
 )
 from processors.extract import places as where
-from processors.extract.actors import Ids, allied
+from processors.extract.actors import UNIDENTIFIED, Ids, allied
+from processors.extract.along import Along
 from processors.extract.claims import Context
 from processors.extract.claims import Found as ClaimFound
 from processors.extract.merge import Incident
 from processors.extract.roles import Role
-from processors.extract.sources import Speaker
+from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
 from processors.text import fold_word
 
@@ -139,7 +140,15 @@ def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
     both = [r for t in incident.tellings for r in t.roles if r.role == "participant"]
     if not named and both:
         sides = tuple((r.actor, None) for r in both[:2])
-    return [x if x.sides else replace(x, sides=sides, side_rule="told-elsewhere") for x in found]
+    armed = tuple((a, None) for a, _ in targets if a not in UNIDENTIFIED and a != "civilians")
+    out = []
+    for x in found:
+        if not x.sides:
+            x = replace(x, sides=sides, side_rule="told-elsewhere")
+        elif armed and x.side_rule == "person-noun" and x.sides[0][0] in UNIDENTIFIED:
+            x = replace(x, sides=armed[:1], side_rule="told-elsewhere")
+        out.append(x)
+    return out
 
 
 def confidence(
@@ -154,7 +163,7 @@ def confidence(
 
 
 def _clauses(incident: Incident) -> list[tuple[int, int]]:
-    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    ordered = incident.ordered
     return [(t.frame.first, t.frame.last) for t in ordered]
 
 
@@ -187,7 +196,7 @@ def _speakers(incident: Incident, c: Context) -> list[Speaker]:
 
 def _places(c: Context, incident: Incident) -> list[where.Found]:
     """Places of the telling that names the event best, then of the others; the most specific of each first."""
-    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    ordered = incident.ordered
     own = [t for t in ordered if not t.inherited] or ordered
     seen: set[str] = set()
     out: list[where.Found] = []
@@ -197,14 +206,14 @@ def _places(c: Context, incident: Incident) -> list[where.Found]:
                 seen.add(p.key(c.r))
                 out.append(p)
     level = [p for p in out if where.ORDER.get(p.precision, 4) <= where.ORDER.get(out[0].precision, 4)]
-    rest = [p for p in out if p not in level]
+    rest = [p for p in out if where.ORDER.get(p.precision, 4) > where.ORDER.get(out[0].precision, 4)]
     return (level + rest)[: max(MAX_PLACES, len(where.ranked(own[0].places)))]
 
 
 def _actors(
     c: Context, ids: Ids, incident: Incident, enemies: Mapping[str, Role]
 ) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
-    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    ordered = incident.ordered
     chosen: list[Role] = []
     for role in ("participant", "attacker", "target"):
         if role != "participant" and any(r.role == "participant" for r in chosen):
@@ -219,7 +228,7 @@ def _actors(
         if told is not None:
             chosen.append(replace(told, role="target", rule="told-elsewhere"))
     chosen = chosen[:MAX_ACTORS]
-    firm = [r for r in chosen if r.actor not in ("unidentified_armed_group", "police_unidentified")]
+    firm = [r for r in chosen if r.role == "participant" or r.actor not in UNIDENTIFIED]
     kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]
     actors = tuple(
         Actor(role=r.role, id=r.actor, coarse=ids.coarse(r.actor), name=ids.name(r.actor),  # type: ignore[arg-type]
@@ -231,7 +240,7 @@ def _actors(
 
 
 def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate, tuple[Why, ...]]:
-    ordered = [incident.best, *(t for t in incident.tellings if t is not incident.best)]
+    ordered = incident.ordered
     dated = [t.date for t in ordered if t.date is not None and t.date.start is not None]
     if dated:
         m = min(dated[:4], key=lambda m: ((m.end - m.start).days if m.end and m.start else 9999))
@@ -259,13 +268,15 @@ def claim_records(
     kept: list[ClaimFound] = []
     mentions: list[list[Span]] = []
     index_of: dict[int, int] = {}
+    known: dict[tuple[object, ...], int] = {}
     for k, claim in zip(numbers, found, strict=True):
-        same = next((i for i, other in enumerate(kept) if _repeats(other, claim, index_of)), None)
+        said = _statement(claim, index_of)
+        same = known.get(said) if claim.count is not None else None
         if same is not None:
             index_of[k] = same
             mentions[same].append(c.r.span(claim.first, claim.last))
             continue
-        index_of[k] = len(kept)
+        index_of[k] = known[said] = len(kept)
         kept.append(claim)
         mentions.append([])
     primary = _primary(kept, [len(m) for m in mentions])
@@ -284,11 +295,10 @@ def claim_records(
     return tuple(out)
 
 
-def _repeats(a: ClaimFound, b: ClaimFound, index_of: dict[int, int]) -> bool:
-    same = (a.outcome, a.count, a.hedge, a.category) == (b.outcome, b.count, b.hedge, b.category)
-    whole_a = index_of.get(a.part_of) if a.part_of is not None else None
-    whole_b = index_of.get(b.part_of) if b.part_of is not None else None
-    return same and a.count is not None and _ids(a) == _ids(b) and whole_a == whole_b
+def _statement(claim: ClaimFound, index_of: dict[int, int]) -> tuple[object, ...]:
+    """What a claim says: two equal ones are one statement told twice."""
+    whole = index_of.get(claim.part_of) if claim.part_of is not None else None
+    return claim.outcome, claim.count, claim.hedge, claim.category, _ids(claim), whole
 
 
 def _ids(claim: ClaimFound) -> frozenset[str]:
@@ -331,7 +341,7 @@ def _weight(claim: ClaimFound, repeats: int) -> tuple[bool, int, bool]:
 
 def tolls(
     c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str],
-    found_places: Sequence[where.Found], speakers: Sequence[Speaker],
+    found_places: Along[where.Found], speakers: Along[Speaker],
 ) -> list[Toll]:  # fmt: skip
     """Running totals: neighbours of one sentence share a record."""
     groups: list[list[int]] = []
@@ -344,11 +354,11 @@ def tolls(
             groups.append([k])
     fresh = [claims[k].count or 0 for k, rule in enumerate(rules) if not rule and claims[k].outcome == "killed"]
     everywhere = [claims[k].count for k, rule in enumerate(rules) if rule and claims[k].count]
+    arithmetic = reconciliations([n for n in everywhere if n], fresh)
     out: list[Toll] = []
     seen: Counter[tuple[object, ...]] = Counter()
     for group in groups:
         toll = _toll(c, ids, envelope, claims, rules, group, found_places, speakers)
-        arithmetic = reconciliations([n for n in everywhere if n], fresh)
         own = {claims[k].count for k in group}
         kept = tuple(x for x in arithmetic if (x.total in own) or (x.after in own))
         sides = [s.id for s in toll.casualties[0].group]
@@ -365,13 +375,12 @@ def _counted_side(claim: ClaimFound) -> ClaimFound:
 
 def _toll(
     c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str], group: list[int],
-    found_places: Sequence[where.Found], speakers: Sequence[Speaker],
+    found_places: Along[where.Found], speakers: Along[Speaker],
 ) -> Toll:  # fmt: skip
     first = claims[group[0]]
-    sentence = c.r.sentence[first.at]
-    said = [s for s in speakers if c.r.sentence[s.at] == sentence and s.stance == "asserts"][:4]
-    low, high = max(c.r.bounds(first.at)[0], first.first - 40), claims[group[-1]].last + 40
-    here = [p for p in found_places if c.r.sentence[p.first] == sentence and low <= p.first < high]
+    low, high = c.r.bounds(first.at)
+    said = governing(c, speakers, first.at)
+    here = found_places.between(max(low, first.first - 40), min(high, claims[group[-1]].last + 40))
     article, verdict = envelope.unique.article, envelope.unique.verdict
     spans = [(claims[k].first, claims[k].last) for k in group]
     return Toll(

@@ -85,9 +85,11 @@ def _absolute(
     q = numbers.get(i)
     if q is not None and q.core == i and q.count is not None and 1 <= q.count <= 31:
         day, k = q.count, q.last_core
+    elif (ordinal := _time(hits, i, "ordinal")) is not None and _near(r, ordinal.last) and r.words[ordinal.last] == "من":
+        day, k = int(ordinal.entry.get("value")), ordinal.last
+    if day is not None:
         for filler in ("من", "شهر"):
-            if _near(r, k) and r.words[k] == filler:
-                k += 1
+            k += _near(r, k) and r.words[k] == filler
     if not _near(r, k):
         return None
     month = hits.at("months", k)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.records import Realis
 from processors.extract.actors import Ids, Named
+from processors.extract.along import Along
 from processors.extract.claims import Context
 from processors.extract.claims import Found as Claim
 from processors.extract.lexicons import Hit
@@ -19,7 +20,7 @@ from processors.text import COMMA, SENTENCE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
-RANK = ("strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
+RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
         "generic", "kill", "agreement", "weak")  # fmt: skip
 
 
@@ -36,6 +37,7 @@ class Frame:
     claims: tuple[int, ...]
     realis: Realis
     rule: str
+    counted: int = -1  # word of its first claim's number
 
     @property
     def at(self) -> int:
@@ -43,11 +45,12 @@ class Frame:
 
 
 def frames(
-    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], incident: Sequence[bool]
+    c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], incident: Sequence[bool]
 ) -> list[Frame]:
     """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
     by_clause: dict[int, Frame] = {}
-    hot = heat(c, ids, claims) >= HOT
+    article = About(heat(c, ids, claims) >= HOT, _protests(c))
+    numbered = Along([k for k in range(len(claims)) if incident[k]], lambda k: claims[k].at)
     for hit in c.hits.of("triggers"):
         sentence = c.r.sentences[c.r.sentence[hit.first]]
         if sentence.skip or _inside_name(c, hit):
@@ -55,18 +58,27 @@ def frames(
         inner = clause(c, hit.first)
         known = by_clause.get(inner[0])
         flags = hit.entry.flags
-        own = tuple(k for k, claim in enumerate(claims) if incident[k] and inner[0] <= claim.at < inner[1])
+        own = tuple(numbered.between(*inner))
         if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
             continue
         realis = _realis(c, hit, inner)
         if realis is None:
             continue
-        rule = _admitted(c, ids, hit, inner, places, claims, own, hot)
+        rule = _admitted(c, ids, hit, inner, places, claims, own, article)
         if rule is None:
             continue
         first, last = widened(c, inner, hit)
-        by_clause[inner[0]] = Frame(hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule)
+        by_clause[inner[0]] = Frame(hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule,
+                                   claims[own[0]].at if own else -1)
     return [f for _, f in sorted(by_clause.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an article is about: war (then less is asked of a trigger), protests."""
+
+    war: bool
+    protests: bool
 
 
 def _rank(
@@ -137,7 +149,8 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             continue
         near = hit.first - cue.last
         if cue.entry.get("kind") == "not":
-            if near <= 1 or (near <= 5 and "اي" in c.r.words[cue.last : hit.first]):
+            words = c.r.words[cue.last : hit.first]
+            if near <= 1 or (near <= 5 and "اي" in words and "في" not in words):
                 return None
         elif near <= 6:
             return None
@@ -163,18 +176,19 @@ def _admitted(
     ids: Ids,
     hit: Hit,
     inner: tuple[int, int],
-    places: Sequence[Place],
+    places: Along[Place],
     claims: Sequence[Claim],
     own: tuple[int, ...],
-    hot: bool,
+    article: About,
 ) -> str | None:
-    """The rule that lets a trigger be an event, or None. hot: the article tells of war, so that less is asked."""
+    """The rule that lets a trigger be an event, or None."""
+    hot = article.war
     flags = hit.entry.flags
     low, high = c.r.bounds(hit.first)
-    near = [n for n in c.actor_list if inner[0] <= n.first < inner[1]]
+    near = c.actors.between(*inner)
     armed = [n for n in near if ids.armed(n.id) or n.rule == "both-sides"]
     firm = [n for n in armed if not n.weak]
-    here = [p for p in places if inner[0] <= p.first < inner[1]]
+    here = places.between(*inner)
     violent = [k for k in own if claims[k].outcome in ("killed", "injured", "killed_or_injured", "neutralised")]
     if "kill" in flags:
         governed = [k for k in violent if claims[k].governor is not None]
@@ -190,12 +204,21 @@ def _admitted(
         return None
     forces = [n for n in firm if is_force(ids, n)]
     if "attack" in flags:
-        return "attack" if violent or forces or (hot and here) else None
+        hurt = any(c.hits.at("persons", k) for k in range(hit.last, min(hit.last + 3, inner[1])))
+        return "attack" if violent or forces or ((hot or hurt) and here) else None
+    if "intercept" in flags:
+        shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, min(hit.last + 8, inner[1])))
+        return "intercepted" if shot and (armed or here) else None
+    if "moved" in flags:
+        return "moved" if any(claims[k].outcome in ("displaced", "released") for k in own) else None
     if "capture" in flags:
         if hit.entry.get("form") == "verb" and here and not firm:
-            firm = [n for n in c.actor_list if max(low, hit.first - 25) <= n.first < hit.first and not n.weak]
+            firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
             forces = [n for n in firm if is_force(ids, n)]
         takers = firm if hot else forces
+        freed = c.hits.at("persons", hit.last)
+        if any(claims[k].outcome == "released" for k in own) or (freed is not None and freed.entry.get("outcome")):
+            return None  # hostages are freed, no town is
         return "capture" if takers and (here or "weak" not in flags) else None
     if "transfer" in flags:
         return "transfer" if (forces or "people" in flags) and any(p.precision != "country" for p in here) else None
@@ -203,19 +226,21 @@ def _admitted(
         people = [n for n in near if n.id == "protesters"]
         if hit.suffix and not people:
             return None  # «احتجاجاً على»
-        return "protest" if violent or (people and (here or "strong" in flags)) or (here and _protests(c)) else None
+        return "protest" if violent or (people and (here or "strong" in flags)) or (here and article.protests) else None
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
         both = any(n.also for n in armed)
-        return "clash" if len(sides) > 1 or violent or both or (forces and here) else None
+        placed = bool(forces and here)
+        return "clash" if len(sides) > 1 or violent or both or placed else None
     if "generic" in flags or "defend" in flags:
-        return "attack" if forces or violent or (hot and firm and here) or any(n.id == "protesters" for n in near) else None
+        crowd = any(n.id == "protesters" for n in near)
+        return "attack" if forces or violent or crowd or (hot and firm and here) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
-        people = armed or any(n.armed for n in near)
-        return "launched" if launched and (people or here or violent) else None
+        by = bool(armed) or any(n.armed for n in near)
+        return "launched" if launched and (by or here or violent) else None
     if "strong" in flags:
-        in_sentence = any(low <= p.first < high for p in places)
+        in_sentence = bool(places.between(low, high))
         return "strong" if firm or violent or here or in_sentence else None
     if "weak" in flags:
         return "weak" if forces or (hot and violent) else None
@@ -231,7 +256,7 @@ def heat(c: Context, ids: Ids, claims: Sequence[Claim]) -> int:
     """How many strong triggers, violent claims and armed forces an article names."""
     strong = sum("strong" in h.entry.flags and "protest" not in h.entry.flags for h in c.hits.of("triggers"))
     violent = sum(k.outcome in ("killed", "injured", "killed_or_injured", "neutralised") for k in claims)
-    return strong + violent + sum(is_force(ids, n) for n in c.actor_list)
+    return strong + violent + sum(is_force(ids, n) for n in c.actors)
 
 
 def is_force(ids: Ids, n: Named) -> bool:

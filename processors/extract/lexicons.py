@@ -35,6 +35,7 @@ CLASSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "noun": (_ANY, frozenset(("", "ا")) | _PRONOUN),
     "stem": (_ANY, frozenset(("", "ا", "ه", "ي", "ات", "ان", "ين", "ون", "تان", "تين")) | _PRONOUN),
     "adj": (_ANY, frozenset(("", "ا", "ه", "ان", "ين", "تان", "تين", "ون", "ات", "تا", "يا"))),
+    "past": (_VERB, frozenset(("", "ت", "ا", "تا", "وا", "ن"))),
     "verb": (
         _VERB | {"س", "وس", "فس", "ل", "ول", "فل"},
         frozenset(("", "ت", "ا", "تا", "وا", "ن", "ون", "ان", "ه", "ها", "هم", "ته", "تها", "تهم", "وه", "وها", "وهم")),
@@ -101,11 +102,12 @@ class Hit:
 class Hits:
     """Lexemes of a text by file, the longest at each word; of the cues every kind's longest."""
 
-    __slots__ = ("_by", "_cues")
+    __slots__ = ("_by", "_cues", "_sorted")
 
     def __init__(self, by: Mapping[str, Mapping[int, Hit]], cues: Mapping[int, Mapping[str, Hit]]) -> None:
         self._by = by
         self._cues = cues
+        self._sorted: dict[str, list[Hit]] = {}
 
     def cue(self, word: int, kinds: tuple[str, ...]) -> Hit | None:
         """The cue of the first of `kinds` that begins at `word`."""
@@ -122,7 +124,10 @@ class Hits:
 
     def of(self, file: str) -> list[Hit]:
         """All lexemes of `file` in text order; they may overlap."""
-        return [hit for _, hit in sorted(self._by.get(file, {}).items())]
+        known = self._sorted.get(file)
+        if known is None:
+            known = self._sorted[file] = [hit for _, hit in sorted(self._by.get(file, {}).items())]
+        return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,17 @@ class Incident:
         return min(self.tellings, key=lambda t: (t.generic, t.type not in SPECIFIC, t.headline, t.frame.at))
 
     @property
+    def ordered(self) -> list[Told]:
+        """The tellings, the best first."""
+        best = self.best
+        return [best, *(t for t in self.tellings if t is not best)]
+
+    @property
+    def compared(self) -> list[Told]:
+        """The tellings that a new one must agree with: the first and the last few."""
+        return self.tellings if len(self.tellings) <= 12 else [*self.tellings[:6], *self.tellings[-6:]]
+
+    @property
     def type(self) -> str:
         return self.best.type
 
@@ -62,7 +73,7 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     """Incidents in order of their first telling."""
     out: list[Incident] = []
     for told in tellings:
-        home = next((i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.tellings)), None)
+        home = next((i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)), None)
         if home is None:
             out.append(Incident([told]))
         else:

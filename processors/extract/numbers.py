@@ -232,7 +232,7 @@ def _ranges(r: Reading, hits: Hits, found: list[Quantity]) -> list[Quantity]:
             joint = r.words[a.last : b.first]
             glued = b.first - a.last <= 1 and all(r.gap[k] <= COMMA for k in range(a.last, b.last_core))
             left = between.removeprefix("ما ").lstrip("و")
-            joined = joint == ("و",) or (not joint and r.words[b.core].startswith("و"))
+            joined = joint == ("و",) or (not joint and r.words[b.first].startswith("و"))
             if glued and ((left in ("بين", "مابين") and joined) or (left == "من" and joint == ("الي",))):
                 out.append(replace(a, last=b.last, last_core=b.last_core, count=None, hedge="about", low=a.count,
                                    high=b.count))  # fmt: skip

@@ -76,13 +76,18 @@ def _named(
     r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
 ) -> Found | None:
     hit = names.get(i)
-    if hit is None or "stop" in hit.entry.flags or "cue" in hit.entry.flags:
+    if hit is None or "stop" in hit.entry.flags:
+        return None
+    toward = hits.cue(i - 1, ("direction",)) if i and r.gap[i] == SPACE and hit.prefix in ("", "ال") else None
+    if "cue" in hit.entry.flags and toward is None:
         return None
     cue = cues.get(i)
     if cue is not None and hit.last <= cue.last:
         return None
-    if i and r.gap[i] == SPACE and not hit.prefix and hits.cue(i - 1, ("not_a_place_before",)):
+    if i and r.gap[i] == SPACE and hit.prefix in ("", "ال") and hits.cue(i - 1, ("not_a_place_before",)):
         return None
+    if toward is not None and hit.entry.get("precision") == "country" and toward.last == i:
+        return Found(toward.first, hit.last, hit.entry.columns, "region", "name-direction", toward.prefix)
     return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name", hit.prefix)
 
 
@@ -102,7 +107,7 @@ def dateline(r: Reading, hits: Hits) -> frozenset[int]:
             out.update(range(s.first, r.word_at(credit.end() - 1) + 1))
             continue
         hit = hits.at("places", s.first)
-        if hit is not None and not hit.prefix and _DASH.match(r.text, r.ends[hit.last - 1]):
+        if hit is not None and hit.prefix in ("", "ال") and _DASH.match(r.text, r.ends[hit.last - 1]):
             out.update(range(s.first, hit.last))
     return frozenset(out)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.extract.actors import Ids, Named, allied
-from processors.extract.claims import Context
+from processors.extract.claims import Context, backed
 from processors.extract.claims import Found as Claim
 from processors.extract.frames import Frame
 from processors.text import SENTENCE, SPACE
@@ -25,8 +25,8 @@ class Role:
 
 def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]:
     """Roles of a frame, each actor once a role."""
-    near = [n for n in c.actor_list if f.inner[0] <= n.first < f.inner[1]]
-    victims = {id(named) for k in f.claims for _, named in claims[k].sides if named is not None}
+    near = [n for n in c.actors.between(*f.inner) if not backed(c, n)]
+    victims = {id(named) for k in f.claims if claims[k].count != 0 for _, named in claims[k].sides if named is not None}
     if "clash" in f.flags:
         found = _clash(c, ids, f, near)
         if found:
@@ -35,16 +35,19 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     for n in near:
         if id(n) in victims or n.first in c.masked:
             continue
-        role = _role(c, ids, f, n)
+        role = _role(c, ids, f, n, claims)
         if role is not None:
-            who = (n.armed or n.id) if role[0] == "attacker" else n.id
+            who = (n.armed or n.id) if role[0] == "attacker" and f.type not in _PROTEST else n.id
+            who = "protesters" if who == "civilians" and role[0] == "attacker" else who
             out.extend(Role(role[0], a, n.first, n.last, role[1]) for a in (who, *n.also))
     for k in f.claims:
         for actor, named in claims[k].sides:
-            if claims[k].part_of is None and named is not None:
+            if claims[k].part_of is None and named is not None and claims[k].count != 0:
                 out.append(Role("target", actor, named.first, named.last, "victims"))
-            elif named is None and claims[k].outcome not in ("displaced", "released"):
+            elif named is None and claims[k].outcome not in ("displaced", "released") and claims[k].count != 0:
                 out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
+    if f.type in _PROTEST - _PROTEST_BY and not any(x.role == "target" for x in out):
+        out.append(Role("target", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if f.type in _PROTEST_BY and not any(x.role == "attacker" for x in out):
         out.insert(0, Role("attacker", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in _PROTEST:
@@ -53,11 +56,16 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
             out.append(Role("target", "civilians", hit.first, hit.last, "civilian-object"))
     if "capture" in f.flags and not any(x.role == "attacker" for x in out):
         low = max(c.r.bounds(f.at)[0], f.at - 25)
-        before = next((n for n in reversed(c.actor_list) if low <= n.first < f.at and not n.weak
+        before = next((n for n in c.actors.before(f.at, 20) if low <= n.first and not n.weak
                        and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
         if before is not None:
             out.insert(0, Role("attacker", before.id, before.first, before.last, "subject-carried-on"))
     return _consistent(out)
+
+
+def _people(f: Frame, claims: Sequence[Claim]) -> set[int]:
+    """Words of the frame's claims."""
+    return {w for k in f.claims for w in range(claims[k].first, claims[k].last)}
 
 
 def _onto(c: Context, f: Frame, k: int) -> bool:
@@ -81,11 +89,18 @@ def _consistent(found: list[Role]) -> list[Role]:
 def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     """«اشتباكات بين أ وب», «مواجهات مع ب»."""
     low, high = c.r.bounds(f.at)
+    between = next((h for k in range(f.trigger.last, f.trigger.last + 4) if (h := c.cue(k, "between"))), None)
+    if between is not None:
+        stop = next((k for k in range(between.last, min(between.last + 25, high)) if k not in c.named
+                     and c.cue(k, "np_stop", "onto") and c.r.words[k] != "بين"), high)  # fmt: skip
+        fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective"]
+        if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
+            near = fighters
     sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags]
     if len({n.id for n in sides}) < 2 and not any(n.also for n in sides):
-        sides = [n for n in c.actor_list if low <= n.first < high and abs(n.first - f.at) < 40
+        sides = [n for n in c.actors.between(max(low, f.at - 40), min(high, f.at + 40)) if not backed(c, n)
                  and n.rule != "adjective" and "victim" not in n.flags]  # fmt: skip
-    strong = [n for n in sides if not n.weak]
+    strong = [n for n in sides if not n.weak] if near is not sides and between is None else []
     sides = strong if len({n.id for n in strong}) > 1 or any(n.also for n in strong) else sides
     begun = next((n for n in sides if _agent_before(c, n)), None)
     out: list[Role] = []
@@ -113,10 +128,12 @@ def _agent_before(c: Context, n: Named) -> bool:
     return False
 
 
-def _role(c: Context, ids: Ids, f: Frame, n: Named) -> tuple[str, str] | None:
+def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> tuple[str, str] | None:
     trigger = f.trigger
     distance = n.first - trigger.last
     if n.rule == "adjective":
+        if c.hits.at("persons", n.first) is not None and (f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)):
+            return None
         near = distance in (0, 1) or (distance == 2 and all(
             c.hits.at("places", k) is None and c.hits.at("place_cues", k) is None for k in range(trigger.last, n.first)))
         if trigger.entry.get("form") == "noun" and near and not _broken(c, trigger.last, n.first):
@@ -137,7 +154,9 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named) -> tuple[str, str] | None:
         by = n.first < f.at or distance <= 1
         return ("attacker", "arrester") if by and not n.prefix.startswith("ل") else None
     if n.last <= f.at and any(c.cue(k, "claimed") for k in range(n.last, f.at)):
-        return "attacker", "claimed"
+        following = c.actors.behind(n.last, 1)
+        last_named = not following or following[0].first >= f.at
+        return ("attacker", "claimed") if last_named else None
     if any(c.cue(k, "undergo") for k in range(max(f.inner[0], n.first - 3), n.first)):
         return "target", "undergoes"
     onto = _onto_before(c, n, trigger.first)
@@ -165,6 +184,11 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         return "target", "taken-from"
     if "transfer" in f.flags:
         return "attacker", "leaver"
+    if "attack" in f.flags and distance >= 0 and f.trigger.entry.get("form") == "noun":
+        return "target", "attacked"
+    if "kill" in f.flags:
+        killer = verb and distance == 0 and n.last <= f.counted < n.last + 6
+        return ("attacker", "killer") if killer and n.rule != "adjective" else None
     if distance >= 0:
         if "defend" in f.flags:
             first = _first_after(c, f)
@@ -193,7 +217,7 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
     """VSO around a noun trigger: «استأنفت القوات ... قصف المدينة»."""
     if f.flags & {"kill", "clash", "protest"} or n.weak or n.prefix not in ("", "و"):
         return None
-    first = next((m for m in c.actor_list if f.inner[0] <= m.first), None)
+    first = next(iter(c.actors.behind(f.inner[0], 1)), None)
     if first is not n or n.first - f.inner[0] > 3 or n.first == 0 or f.at - n.last > 10:
         return None
     between = range(f.inner[0], f.at)
@@ -205,12 +229,12 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
 
 def _chained(c: Context, n: Named, f: Frame) -> bool:
     return n.prefix.startswith("و") and any(
-        m.last == n.first and 0 <= m.first - f.trigger.last <= 2 for m in c.actor_list
+        m.last == n.first and 0 <= m.first - f.trigger.last <= 2 for m in c.actors.before(n.first, 2)
     )
 
 
 def _first_after(c: Context, f: Frame) -> Named | None:
-    return next((n for n in c.actor_list if f.trigger.last <= n.first < f.inner[1] and n.rule != "adjective"), None)
+    return next((n for n in c.actors.between(f.trigger.last, f.inner[1]) if n.rule != "adjective"), None)
 
 
 def _possession(c: Context, n: Named) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from pipeline.records import Source
+from processors.extract.along import Along
 from processors.extract.claims import Context
 from processors.text import SENTENCE, SPACE
 
@@ -31,12 +32,14 @@ class Speaker:
 def speakers(c: Context) -> list[Speaker]:
     """Speakers in text order."""
     found: list[Speaker] = []
+    starts: set[int] = set()
     for hit in c.hits.of("sources"):
         kind = hit.entry.get("kind")
         if kind in ("source", "head", "accuses"):
             continue
         speaker = _after(c, hit.first, hit.last, kind) or _before(c, hit.first, kind)
-        if speaker is not None and all(s.first != speaker.first for s in found):
+        if speaker is not None and speaker.first not in starts:
+            starts.add(speaker.first)
             found.append(speaker)
     return found
 
@@ -89,8 +92,6 @@ def _named(c: Context, i: int, at: int, kind: str) -> Speaker | None:
     return None
 
 
-def governing(c: Context, found: list[Speaker], at: int) -> list[Speaker]:
-    """Who speaks in the sentence of word `at`; a sentence without one is carried by «وأضاف» before it."""
-    sentence = c.r.sentence[at]
-    own = [s for s in found if c.r.sentence[s.at] == sentence and s.stance == "asserts"]
-    return own[:4]
+def governing(c: Context, found: Along[Speaker], at: int) -> list[Speaker]:
+    """Who asserts something in the sentence of word `at`, at most four."""
+    return [s for s in found.between(*c.r.bounds(at)) if s.stance == "asserts"][:4]

@@ -14,6 +14,7 @@ from pipeline.errors import LexiconError
 from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll, Unique
 from processors.extract import compose
 from processors.extract.actors import Ids, actor_ids, actors
+from processors.extract.along import Along
 from processors.extract.claims import Context, claims
 from processors.extract.dates import Mention, dates
 from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
@@ -30,6 +31,7 @@ NAME = "rasd-rules"
 VERSION = "0.1"
 RELEASES = FOLDER / "releases.tsv"
 SHORTEST = 4  # words
+LONGEST = 250_000  # code points; what stands behind them is not read
 LANGUAGES = ("ar",)
 _ARABIC = re.compile("[\u0621-\u064a]")
 _LATIN = re.compile("[A-Za-z]")
@@ -52,7 +54,7 @@ class Extract:
         if reason is not None:
             return self._closed(unique, [], [], reason)
         article = unique.article
-        reading = read(article.text, len(article.title or ""), self.furniture)
+        reading = read(article.text[:LONGEST], len(article.title or ""), self.furniture)
         if len(reading.words) < SHORTEST:
             return self._closed(unique, [], [], "too-short")
         hits = self.lexicon.scan(reading)
@@ -69,18 +71,19 @@ class Extract:
         time = dates(r, hits, {q.core: q for q in numbers}, today)
         line = dateline(r, hits)
         named = actors(r, hits, self.ids, country(hits), line)
-        c = Context(r, hits, {n.first: n for n in named}, _spread(time), named)
+        c = Context(r, hits, {n.first: n for n in named}, _spread(time), Along(named, lambda n: n.first))
         said = speakers(c)
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
         taken |= {k for s in said for k in range(s.first, s.last)}
-        where = [p for p in places(r, hits, taken, line) if not _acts(c, p)]
+        where = Along([p for p in places(r, hits, taken, line) if not _acts(c, p)], lambda p: p.first)
         c = replace(c, masked=_masked(hits, said))
+        speaking = Along(said, lambda s: s.at)
         numbers_found = claims(c, numbers)
         rules = cumulative(c, numbers_found)
-        told = tellings(c, self.ids, where, numbers_found, rules, said, today)
+        told = tellings(c, self.ids, where, numbers_found, rules, speaking, today)
         found = compose.events(c, self.ids, envelope, merged(told), numbers_found)
-        totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, said)
+        totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, speaking)
         return self._closed(unique, found, totals, None if found or totals else "no-frame")
 
     def _today(self, unique: Unique) -> dt.date | None:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from processors.extract.actors import Ids
+from processors.extract.along import Along
 from processors.extract.claims import Context
 from processors.extract.claims import Found as Claim
 from processors.extract.dates import Mention
@@ -18,60 +19,65 @@ from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import WINDOW_DAYS
 
 NEWS_DAYS = 3  # an older incident is background
+LEAD_DAYS = 10  # but headline and lead are news whatever their tense
 _ARMED_TYPES = frozenset(("Armed clash", "Attack"))
 
 
 def tellings(
-    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], rules: Sequence[str],
-    said: Sequence[Speaker], today: dt.date | None,
+    c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], rules: Sequence[str],
+    said: Along[Speaker], today: dt.date | None,
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
     if not _violent(c, ids, found):
         return []
-    homes = _homes(c, found, claims, rules)
+    own: dict[int, list[int]] = {}
+    for claim, home in _homes(c, found, claims, rules).items():
+        own.setdefault(home, []).append(claim)
     out: list[Told] = []
     for k, frame in enumerate(found):
-        own = [i for i, home in homes.items() if home == k]
-        out.append(_told(c, ids, frame, own, places, claims, list(said), today, out))
+        out.append(_told(c, ids, frame, own.get(k, []), places, claims, said, today, out))
     return out
 
 
 def _violent(c: Context, ids: Ids, found: Sequence[Frame]) -> bool:
     """Whether the article tells of more than deaths: a weapon, an arrest, a fighter. Else it is an accident or crime."""
-    if any(not f.flags & {"kill", "weak"} for f in found) or any("arrest" in f.flags for f in found):
+    if any(not f.flags & {"kill", "weak"} or "arrest" in f.flags for f in found):
         return True
-    return any(ids.armed(n.id) and not n.weak and not n.flags & {"country", "local", "adjective"} for n in c.actor_list)
+    if any("moved" in f.flags for f in found):
+        return any(not h.entry.flags & {"moved", "kill"} for h in c.hits.of("triggers"))
+    return any(ids.armed(n.id) and not n.weak and not n.flags & {"country", "local", "adjective"} for n in c.actors)
 
 
 def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: Sequence[str]) -> dict[int, int]:
     """Claim → frame: of its clause, else the nearest of its sentence (before rather than behind), else the last one."""
     homes: dict[int, int] = {}
+    order = Along(range(len(found)), lambda k: found[k].at)
     for i, claim in enumerate(claims):
         if rules[i]:
             continue
         if claim.part_of is not None and claim.part_of in homes:
             homes[i] = homes[claim.part_of]
             continue
-        sentence = c.r.sentence[claim.at]
-        same = [k for k, f in enumerate(found) if c.r.sentence[f.at] == sentence]
+        low, high = c.r.bounds(claim.at)
+        same = order.between(max(low, claim.at - 150), min(high, claim.at + 150))
         inside = [k for k in same if found[k].inner[0] <= claim.at < found[k].inner[1]]
         if inside:
             homes[i] = inside[0]
         elif same:
             homes[i] = min(same, key=lambda k: abs(found[k].at - claim.at) + (5 if found[k].at > claim.at else 0))
         else:
-            before = [k for k, f in enumerate(found) if c.r.sentence[f.at] < sentence]
+            before = order.before(claim.at, 1)
             if before:
-                homes[i] = before[-1]
+                homes[i] = before[0]
             elif found:
                 homes[i] = 0
     return homes
 
 
 def _told(
-    c: Context, ids: Ids, f: Frame, own: list[int], places: Sequence[Place], claims: Sequence[Claim],
-    said: list[Speaker], today: dt.date | None, before: Sequence[Told],
+    c: Context, ids: Ids, f: Frame, own: list[int], places: Along[Place], claims: Sequence[Claim],
+    said: Along[Speaker], today: dt.date | None, before: Sequence[Told],
 ) -> Told:  # fmt: skip
     where, inherited = _places(c, f, places, before)
     date = _date(c, f)
@@ -88,19 +94,19 @@ def _told(
     )  # fmt: skip
 
 
-def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
+def _places(c: Context, f: Frame, places: Along[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
     low, high = c.r.bounds(f.at)
-    inner = [p for p in places if f.inner[0] <= p.first < f.inner[1]]
+    inner = places.between(*f.inner)
     finer = [p for p in inner if p.precision != "country"]
     inner = finer or inner
     again = next((k for k in range(*f.inner) if c.cue(k, "same_place") and not c.hits.at("places", k + 1)), None)
     if not finer and again is not None:
-        known = [p for p in places if p.first < again and p.precision != "country"]
+        known = [p for p in places.before(again, 20) if p.precision != "country"]
         if known:
-            return known[-1:], False
+            return known[:1], False
     if any(ORDER.get(p.precision, 4) < 4 for p in inner):
         return inner, False
-    near = [p for p in places if low <= p.first < high and abs(p.first - f.at) <= 45]
+    near = places.between(max(low, f.at - 45), min(high, f.at + 46))
     near = [p for p in near if p.precision != "country"] or near
     if near:
         close = sorted(near, key=lambda p: abs(p.first - f.at))[:3]
@@ -110,8 +116,7 @@ def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told
     for told in reversed(before[-4:]):
         if told.places:
             return list(told.places), True
-    later = [p for p in places if p.first >= high][:2]
-    return later[:1], True
+    return places.behind(high, 1), True
 
 
 def _date(c: Context, f: Frame) -> Mention | None:
@@ -142,9 +147,12 @@ def _realis(
         return "reported"
     if date.kind == "since" and (today - (date.start or today)).days > NEWS_DAYS:
         return "recap"
+    if date.precision == "week" and date.start is not None and (today - date.start).days > 6:
+        return "recap"
     if date.precision in ("year", "month") and (today - date.end).days <= NEWS_DAYS:
         return "recap" if date.start is not None and (today - date.start).days > NEWS_DAYS else "reported"
-    return "recap" if (today - date.end).days > NEWS_DAYS else "reported"
+    lead = c.r.sentence[f.at] <= 1
+    return "recap" if (today - date.end).days > (LEAD_DAYS if lead else NEWS_DAYS) else "reported"
 
 
 def _background(c: Context, f: Frame, date: Mention | None) -> bool:
