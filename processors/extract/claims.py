@@ -138,7 +138,7 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
             phrase = replace(phrase, last=max(phrase.last, after.last))
-    for rule in (_part, _own_outcome, _by_dozens, _after, _governed, _tally, _against, _coordinated):
+    for rule in (_part, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated):
         claim = rule(c, q, phrase, found)
         if claim is not None:
             return claim

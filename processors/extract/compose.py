@@ -369,8 +369,15 @@ def tolls(
     return out
 
 
-def _counted_side(claim: ClaimFound) -> ClaimFound:
-    return claim if claim.sides else replace(claim, sides=(("civilians", None),), side_rule="unnamed-people")
+def _counted_sides(found: list[ClaimFound]) -> list[ClaimFound]:
+    """Claims of a total without a side: «the rest» are those before, people whom nobody calls fighters civilians."""
+    out: list[ClaimFound] = []
+    for claim in found:
+        if not claim.sides:
+            rest = out[-1].sides if out and claim.count is None else (("civilians", None),)
+            claim = replace(claim, sides=rest, side_rule="unnamed-people")
+        out.append(claim)
+    return out
 
 
 def _toll(
@@ -387,7 +394,7 @@ def _toll(
         id="", article_id=article.id, revision=verdict.revision, url=article.url, outlet=article.outlet,
         language=article.language, published=article.published, period=period(c, first),
         places=tuple(where.record(c.r, p) for p in where.ranked(here)[:MAX_PLACES]),
-        casualties=claim_records(c, ids, [_counted_side(claims[k]) for k in group], group, said),
+        casualties=claim_records(c, ids, _counted_sides([claims[k] for k in group]), group, said),
         sources=tuple(s.record(c) for s in said), evidence=evidence(c, spans),
         confidence=0.8 if any(rules[k] in ("since", "window", "risen") for k in group) else 0.6,
         why={"scope": tuple(Why(rule=rules[k], span=c.r.span(claims[k].first, claims[k].last)) for k in group),

@@ -113,8 +113,20 @@ def clause(c: Context, i: int) -> tuple[int, int]:
 def _parts(c: Context, k: int) -> bool:
     """Whether a clause begins at word `k`: behind a comma, unless it sets off a date («، الجمعة،»), or at «في حين»."""
     if c.r.gap[k] == COMMA:
-        return not (k in c.dated or (k > 0 and k - 1 in c.dated))
+        return not _aside(c, k)
     return c.cue(k, "split") is not None
+
+
+def _aside(c: Context, k: int) -> bool:
+    """Whether the comma before word `k` sets off a date: «، الجمعة،», «..., السبت.», «وخلال الأيام الماضية، ...»."""
+    after = c.dated.get(k)
+    if after is not None and after.first == k:
+        return after.last >= len(c.r.words) or c.r.gap[after.last] >= COMMA
+    before = c.dated.get(k - 1) if k else None
+    if before is None:
+        return False
+    low = c.r.bounds(before.first)[0]
+    return c.r.gap[before.first] >= COMMA or before.first - low <= 4
 
 
 def widened(c: Context, inner: tuple[int, int], hit: Hit) -> tuple[int, int]:

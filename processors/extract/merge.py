@@ -73,7 +73,8 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     """Incidents in order of their first telling."""
     out: list[Incident] = []
     for told in tellings:
-        home = next((i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)), None)
+        open_to = [i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)]
+        home = next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
         if home is None:
             out.append(Incident([told]))
         else:
@@ -120,8 +121,10 @@ def _places(a: Told, b: Told) -> bool:
         return True  # headlines name the province or the next big town
     if any(near(p, q) for p in a.places for q in b.places):
         return True
+    if any(all(p.precision == "region" for p in t.places) for t in (a, b)) and a.countries & b.countries:
+        return True
     unknown = a.type == b.type and any(not any(p.row for p in t.places) for t in (a, b))
-    return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 2)
+    return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 4)
 
 
 def _sides(a: Told, b: Told) -> bool:

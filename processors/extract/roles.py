@@ -9,7 +9,7 @@ from processors.extract.actors import Ids, Named, allied
 from processors.extract.claims import Context, backed
 from processors.extract.claims import Found as Claim
 from processors.extract.frames import Frame
-from processors.text import SENTENCE, SPACE
+from processors.text import COMMA, SENTENCE, SPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,8 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             if n is first and distance <= 2:
                 return "attacker", "verb-subject"
             return ("target", "verb-object") if distance <= 12 else None
+        if any(c.cue(k, "armed_target", "civil_target") for k in range(f.trigger.last, n.first)) and distance <= 8:
+            return "target", "thing-hit"
         if distance <= 2 and not _broken(c, f.trigger.last, n.first):
             return "attacker", "noun-agent"
         if _chained(c, n, f):
@@ -261,7 +263,7 @@ def _onto_before(c: Context, n: Named, trigger: int) -> str | None:
     k = n.first
     for _ in range(7):
         k -= 1
-        if k < 0 or c.r.gap[k + 1] >= SENTENCE:
+        if k < 0 or c.r.gap[k + 1] >= SENTENCE or (c.r.gap[k + 1] == COMMA and not n.prefix.startswith("و")):
             return None
         cue = c.cue(k, "onto", "hits", "agent", "does")
         if cue is not None and k >= min(trigger, n.first - 7):

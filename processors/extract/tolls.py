@@ -127,7 +127,7 @@ def _inherited(c: Context, claims: Sequence[Claim], out: Sequence[str], i: int) 
         hit = c.hits.at("triggers", k)
         if hit is not None and not hit.entry.flags & {"kill", "weak", "generic", "arrest"}:
             return ""
-    date = next((c.dated[k] for k in range(max(previous.last, claim.first - 6), min(claim.last + 4, c.r.bounds(claim.at)[1]))
+    date = next((c.dated[k] for k in range(claim.first, min(claim.last + 4, c.r.bounds(claim.at)[1]))
                  if k in c.dated), None)  # fmt: skip
     if date is not None and date.kind == "point" and date.precision == "day":
         return ""
