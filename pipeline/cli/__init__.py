@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",
     "extract": "pipeline.cli.extract:extract",
+    "eval": "pipeline.cli.eval:evaluate",
     "topics": "pipeline.cli.topics:topics",
     "schema": "pipeline.cli.schema:schema",
     "doctor": "pipeline.cli.doctor:doctor",
