@@ -116,7 +116,7 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
         if nation is not None and "adjective" in nation.entry.flags and nation.prefix in ("", "ال"):
             actor, last = nation.entry.get("id"), nation.last
         else:
-            actor = _LOCAL.get(country, actor)
+            actor = STATE_OF.get(country, actor)
     rule = "adjective" if "adjective" in flags else "name"
     if rule == "adjective" and i and r.gap[i] == SPACE and (force := hits.cue(i - 1, ("force_noun",))):
         return Named(i - 1, hit.last, actor, frozenset(), "force-nationality", force.prefix)
@@ -138,7 +138,7 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     return cue is not None and r.words[i - 1] not in ("من", "بين", "الي") or hits.at("place_cues", i - 1) is not None
 
 
-_LOCAL = {
+STATE_OF = {
     "SY": "syrian_regime", "IQ": "iraq_gov", "YE": "yemen_gov", "LB": "lebanon_gov", "JO": "jordan_gov",
     "EG": "egypt_gov", "LY": "libya_gna", "SD": "sudan_saf", "SS": "south_sudan_gov", "SO": "somalia_gov",
     "ET": "ethiopia", "TR": "turkey", "IR": "iran", "AF": "afghanistan_gov", "PK": "pakistan_gov",
