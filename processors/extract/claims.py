@@ -54,6 +54,7 @@ class Context:
     named: dict[int, Named]
     dated: dict[int, Mention]
     actors: Along[Named]
+    at_war: frozenset[str] = frozenset()  # countries where a killing is taken for one of the war
     masked: frozenset[int] = frozenset()  # words of speakers and of triggers: no roles there
 
     def cue(self, i: int, *kinds: str) -> Hit | None:
@@ -493,6 +494,8 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
         return distance == 0 and hit.last == q.first and bool(hit.entry.get("outcome")) and hit.entry.text.endswith("وا")
     if voice == "noun":
         return False
+    if "direct" in hit.entry.flags:
+        return distance == 0 and hit.last >= q.first - 1
     if voice in ("nominal", "light"):
         return distance <= 2
     return distance <= 5
@@ -503,7 +506,7 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
     hit = _governor(c, q, found)
     if hit is None or not hit.entry.get("outcome"):
         return None
-    if p.noun is None and not p.sides and not _bare_ok(c, q, hit):
+    if p.noun is None and not p.sides and ("direct" in hit.entry.flags or not _bare_ok(c, q, hit)):
         return None
     outcome = hit.entry.get("outcome")
     if "natural" in hit.entry.flags and p.noun is None:

@@ -51,21 +51,50 @@ class Envelope:
     today: EventDate
 
 
-def events(c: Context, ids: Ids, envelope: Envelope, incidents: Sequence[Incident], claims: Sequence[ClaimFound]) -> (
-    list[Event]
-):  # fmt: skip
+def events(
+    c: Context, ids: Ids, envelope: Envelope, incidents: Sequence[Incident], claims: Sequence[ClaimFound],
+    said: Sequence[Speaker],
+) -> list[Event]:  # fmt: skip
     """One event an incident, in text order, ids counted among equals."""
     out: list[Event] = []
     seen: Counter[tuple[object, ...]] = Counter()
     enemies = opponents(incidents)
-    for incident in incidents:
+    denied = denials(c, ids, incidents, said)
+    for k, incident in enumerate(incidents):
         event = _event(c, ids, envelope, incident, claims, enemies)
+        if k in denied:
+            event = replace(event, sources=(*event.sources, *(s.record(c) for s in denied[k])))
         place = fold_word(event.places[0].text) if event.places else None
         key = (event.sub_event_type, event.date.start, place)
         identity = event_id(event.article_id, event.sub_event_type, event.date.start, place, seen[key])
         seen[key] += 1
         out.append(replace(event, id=identity))
     return out
+
+
+def denials(
+    c: Context, ids: Ids, incidents: Sequence[Incident], said: Sequence[Speaker]
+) -> dict[int, list[Speaker]]:
+    """Incident → who denies it: the last one told before the denial that the denier is said to have done, or the last
+    one within DENIAL_REACH sentences that nobody is said to have done."""
+    out: dict[int, list[Speaker]] = {}
+    for s in said:
+        if s.stance != "denies" or not s.id:
+            continue
+        at = c.r.sentence[s.at]
+        near = [(k, t) for k, i in enumerate(incidents[:MOST_DENIED]) for t in i.tellings
+                if t.frame.at < s.at and at - t.sentence <= DENIAL_REACH]  # fmt: skip
+        by = [(k, t) for k, t in near if any(ids.near(r.actor) == ids.near(s.id) and r.role != "target" for r in t.roles)]
+        nobody = [(k, t) for k, t in near if all(r.role == "target" for r in t.roles)]
+        pool = by or nobody
+        if pool:
+            home = max(pool, key=lambda x: x[1].frame.at)[0]
+            out.setdefault(home, []).append(s)
+    return out
+
+
+DENIAL_REACH = 4  # sentences
+MOST_DENIED = 200  # incidents that a denial is looked for among
 
 
 def _event(

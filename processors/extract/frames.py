@@ -49,8 +49,9 @@ def frames(
 ) -> list[Frame]:
     """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
     by_clause: dict[int, Frame] = {}
-    article = About(heat(c, ids, claims) >= HOT, _protests(c))
+    article = About(heat(c, ids, claims) >= (HOT if len(c.r.words) > BRIEF else 1), _protests(c))
     numbered = Along([k for k in range(len(claims)) if incident[k]], lambda k: claims[k].at)
+    totals = Along([k for k in range(len(claims)) if not incident[k]], lambda k: claims[k].at)
     for hit in c.hits.of("triggers"):
         sentence = c.r.sentences[c.r.sentence[hit.first]]
         if sentence.skip or _inside_name(c, hit):
@@ -61,6 +62,8 @@ def frames(
         own = tuple(numbered.between(*inner))
         if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
             continue
+        if "weak" in flags and not own and totals.between(*inner):
+            continue  # «... خلال 12 يوماً من القتال» tells of the total's fights
         realis = _realis(c, hit, inner)
         if realis is None:
             continue
@@ -155,11 +158,15 @@ def _size(c: Context, first: int, last: int) -> int:
 
 def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     """None: no assertion at all (hypothetical, planned, fiction)."""
-    for k in range(max(inner[0] - 6, c.r.bounds(hit.first)[0]), hit.first):
-        cue = c.cue(k, "hypothetical", "fiction", "not")
+    for k in range(max(min(inner[0] - 6, hit.first - 11), c.r.bounds(hit.first)[0]), hit.first):
+        cue = c.cue(k, "hypothetical", "fiction", "denied", "failed", "not")
         if cue is None:
             continue
         near = hit.first - cue.last
+        if cue.entry.get("kind") == "denied" and near <= 10:
+            return None
+        if cue.entry.get("kind") == "failed" and "capture" not in hit.entry.flags:
+            continue
         if cue.entry.get("kind") == "not":
             words = c.r.words[cue.last : hit.first]
             if near <= 1 or (near <= 5 and "اي" in words and "في" not in words):
@@ -227,6 +234,8 @@ def _admitted(
         if hit.entry.get("form") == "verb" and here and not firm:
             firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
             forces = [n for n in firm if is_force(ids, n)]
+        if "lead" in flags and c.r.sentence[hit.first] > 0:
+            return None  # «تسيطر على» is news in a headline, a state of things elsewhere
         takers = firm if hot else forces
         freed = c.hits.at("persons", hit.last)
         if any(claims[k].outcome == "released" for k in own) or (freed is not None and freed.entry.get("outcome")):
@@ -255,12 +264,14 @@ def _admitted(
         in_sentence = bool(places.between(low, high))
         return "strong" if firm or violent or here or in_sentence else None
     if "weak" in flags:
-        return "weak" if forces or (hot and violent) else None
+        blast = hit.entry.get("type") == "Remote explosive/landmine/IED" and not accident(c, hit.first)
+        return "weak" if forces or (violent and (hot or blast)) else None
     if "clash" in flags:
         return "clash" if (armed or here if hot else forces or violent) else None
     return "named" if forces or violent or (here and hot) else None
 
 
+BRIEF = 80  # words: a brief has room for one such word only
 HOT = 2  # words of war in an article that make it one about war
 
 

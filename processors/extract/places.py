@@ -79,7 +79,7 @@ def _named(
     if hit is None or "stop" in hit.entry.flags:
         return None
     toward = hits.cue(i - 1, ("direction",)) if i and r.gap[i] == SPACE and hit.prefix in ("", "ال") else None
-    if "cue" in hit.entry.flags and toward is None:
+    if "cue" in hit.entry.flags and (toward is None or hit.prefix != "ال"):
         return None
     cue = cues.get(i)
     if cue is not None and hit.last <= cue.last:

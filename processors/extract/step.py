@@ -47,6 +47,7 @@ class Extract:
     hours: Mapping[str, int]
     extractor: Extractor
     generation: int
+    at_war: frozenset[str]
 
     def __call__(self, unique: Unique) -> Outcome:
         """Events in text order, then tolls, then exactly one coding."""
@@ -71,7 +72,8 @@ class Extract:
         time = dates(r, hits, {q.core: q for q in numbers}, today)
         line = dateline(r, hits)
         named = actors(r, hits, self.ids, country(hits), line)
-        c = Context(r, hits, {n.first: n for n in named}, _spread(time), Along(named, lambda n: n.first))
+        c = Context(r, hits, {n.first: n for n in named}, _spread(time), Along(named, lambda n: n.first),
+                    self.at_war)  # fmt: skip
         said = speakers(c)
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
@@ -82,7 +84,7 @@ class Extract:
         numbers_found = claims(c, numbers)
         rules = cumulative(c, numbers_found)
         told = tellings(c, self.ids, where, numbers_found, rules, speaking, today)
-        found = compose.events(c, self.ids, envelope, merged(told), numbers_found)
+        found = compose.events(c, self.ids, envelope, merged(told), numbers_found, said)
         totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, speaking)
         return self._closed(unique, found, totals, None if found or totals else "no-frame")
 
@@ -117,7 +119,13 @@ def load(gazetteer: Path | None = None) -> Extract:
     hours = {row["outlet"]: int(row["hours"]) for row in words.rows["outlets"]}
     furniture = re.compile("|".join(f"(?:{row['text']})" for row in words.rows["furniture"]), re.MULTILINE)
     return Extract(words, actor_ids(words), furniture, hours, Extractor(name=NAME, version=VERSION, lexicon=digest),
-                   generation(words.hash, RELEASES))  # fmt: skip
+                   generation(words.hash, RELEASES), at_war(words))  # fmt: skip
+
+
+def at_war(words: Lexicon) -> frozenset[str]:
+    """Countries whose place row carries the flag `war`."""
+    rows = words.rows["places"]
+    return frozenset(row["country"] for row in rows if "war" in row.get("flags", "").split())
 
 
 def generation(digest: str, releases: Path) -> int:

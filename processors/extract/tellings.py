@@ -29,7 +29,7 @@ def tellings(
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
-    if not _violent(c, ids, found):
+    if not _violent(c, ids, found, claims):
         return []
     own: dict[int, list[int]] = {}
     for claim, home in _homes(c, found, claims, rules).items():
@@ -40,9 +40,17 @@ def tellings(
     return out
 
 
-def _violent(c: Context, ids: Ids, found: Sequence[Frame]) -> bool:
+def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Claim]) -> bool:
     """Whether the article tells of more than deaths: a weapon, an arrest, a fighter. Else it is an accident or crime."""
     if any(not f.flags & {"kill", "weak"} or "arrest" in f.flags for f in found):
+        return True
+    if not found:
+        return False
+    if any(h.entry.get("country") in c.at_war for h in c.hits.of("places") if "cue" not in h.entry.flags):
+        return True
+    if any(k.category == "combatant" for k in claims) or any(
+        c.cue(k, "shot") for f in found for k in range(*f.inner)
+    ):
         return True
     if any("moved" in f.flags for f in found):
         return any(not h.entry.flags & {"moved", "kill"} for h in c.hits.of("triggers"))
@@ -174,6 +182,8 @@ def _type(
     where: Sequence[Place],
 ) -> tuple[str, bool]:  # fmt: skip
     """Sub-event type, and whether it is only a vague word's default."""
+    if "moved" in f.flags:
+        return "Other", True
     if "capture" in f.flags:
         takers = [r.actor for r in found if r.role == "attacker"]
         home = any(ids.kind(a) == "state" for a in takers)
