@@ -92,11 +92,13 @@ def test_coordinates_lie_near_their_country() -> None:
             assert west <= float(row["lon"]) <= east, row
 
 
-@pytest.mark.parametrize(
-    "word",
-    "الخميس مدينة الشرقية النصر السلام الوحدة العمل القادسية الشاطئ الزيتون الحرية الشعب العامل الجديدة الساحل الشعار "
-    "الميناء العظيم المنصور الكرامة البعث الحضر الأبيض وانة أطمة شهران صالحة".split(),
-)
+EVERYDAY = """
+الخميس مدينة الشرقية النصر السلام الوحدة العمل القادسية الشاطئ الزيتون الحرية الشعب العامل الجديدة الساحل الشعار
+الميناء العظيم المنصور الكرامة البعث الحضر الأبيض وانة أطمة شهران صالحة
+"""
+
+
+@pytest.mark.parametrize("word", EVERYDAY.split())
 def test_an_everyday_word_is_no_place_without_a_cue(word: str) -> None:
     hit = lexicon("ar").scan(read(word)).at("places", 0)
     assert hit is None or "cue" in hit.entry.flags
