@@ -1,41 +1,66 @@
-"""Heavy or hostile work in child processes that can be killed: a stalled or crashed task costs itself, nothing else."""
+"""Heavy or hostile work in child processes that can be killed: a stalled or crashed task costs itself, nothing else.
+
+One thread owns every child and its pipe: it hands a task to a child that is idle, takes results in, kills what is over
+its time and replaces what died. No lock and no pipe is shared between children, so a child killed at the worst moment
+cannot hold up another.
+"""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, TimeoutError
+from concurrent.futures import Future, TimeoutError
+from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Any, TypeVar
-
-from pebble import ProcessExpired, ProcessPool
 
 from pipeline.errors import Stalled
 
 T = TypeVar("T")
+log = logging.getLogger("rasd.pool")
 MAX_PROCESSES = 8
+LOOK_SECONDS = 0.25  # at most this long between two looks at the clock
+PATIENCE = 5  # children that may die in a row before they have done anything
+
+
+@dataclass(slots=True)
+class _Task:
+    seconds: float
+    call: tuple[Callable[..., Any], tuple[Any, ...]]
+    future: Future[Any] = field(default_factory=Future)
 
 
 class Pool:
-    """`processes` children (0: one per core, at most 8), started when first used.
+    """`processes` children (0: one per core, at most 8), started when first used, replaced when they die.
 
-    Children ignore Ctrl-C (the parent decides) and end with their parent, however that ends.
+    Children ignore Ctrl-C (the parent decides) and end with their parent, however that ends. Tasks and their results
+    must pickle.
     """
 
     def __init__(self, processes: int = 0) -> None:
         self.processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
-        self._pool: ProcessPool | None = None
+        self._waiting: deque[_Task] = deque()
+        self._wake_in, self._wake_out = connection.Pipe(duplex=False)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
 
     def submit(self, seconds: float, task: Callable[..., T], *args: Any) -> Future[T]:
-        """Schedules `task(*args)` in a child that is killed after `seconds`. See `result`."""
-        if self._pool is None:
-            context = multiprocessing.get_context("forkserver")
-            self._pool = ProcessPool(max_workers=self.processes, initializer=_settle, context=context)
-        future: Future[T] = self._pool.schedule(task, args=args, timeout=seconds)
-        return future
+        """Schedules `task(*args)` in a child that is killed after `seconds` of it. See `result`."""
+        job = _Task(seconds, (task, args))
+        with self._lock:
+            self._waiting.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rasd-pool", daemon=True)
+                self._thread.start()
+        self._wake()
+        return job.future
 
     def call(self, seconds: float, task: Callable[..., T], *args: Any) -> T:
         """Runs one task and waits for it. Raises: Stalled, or what the task raised."""
@@ -43,31 +68,167 @@ class Pool:
 
     def close(self) -> None:
         """Kills the children; unfinished tasks are lost (their inputs are not: nobody committed them)."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join(timeout=3)
-            self._pool = None
+        self._closing = True
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(timeout=3)
+
+    def _wake(self) -> None:
+        self._wake_out.send(None)
+
+    # -- in the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        # The fork server, and through it every child, inherits this: Ctrl-C on a terminal reaches all of them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        children: list[_Child] = []
+        early = 0
+        try:
+            while not self._closing:
+                children, early = self._hire(children, early)
+                self._hand_out(children)
+                ready = connection.wait([self._wake_in, *(c.pipe for c in children)], timeout=LOOK_SECONDS)
+                while self._wake_in.poll():
+                    self._wake_in.recv()
+                for child in children:
+                    if child.pipe in ready:
+                        child.take_in()
+                    elif child.task is not None and time.monotonic() > child.deadline:
+                        child.fail("timeout", "took longer than its time limit and was stopped")
+        except Exception as e:  # whatever it is, nobody may wait for ever
+            log.exception("the pool failed")
+            self._abandon(children, f"the pool failed ({e})")
+        finally:
+            self._abandon(children, "the pool was closed")
+
+    def _hire(self, children: list[_Child], early: int) -> tuple[list[_Child], int]:
+        """Replaces the dead while there is work; gives up on the first task if no child lives to do anything."""
+        early += sum(not c.alive and not c.useful for c in children)
+        if any(c.useful for c in children):
+            early = 0
+        children = [c for c in children if c.alive]
+        if early >= PATIENCE and self._waiting:
+            early = 0
+            _refuse(self._waiting.popleft().future, Stalled("no child process lives to run it", reason="process-died"))
+        busy = sum(c.task is not None for c in children)
+        while len(children) < self.processes and busy + len(self._waiting) > len(children):
+            children.append(_Child())
+        return children, early
+
+    def _hand_out(self, children: list[_Child]) -> None:
+        for child in children:
+            if child.task is None and child.alive and self._waiting:
+                task = self._waiting.popleft()
+                if not child.start(task):
+                    self._waiting.appendleft(task)
+
+    def _abandon(self, children: list[_Child], why: str) -> None:
+        for child in children:
+            child.fail("process-died", why)
+        while self._waiting:
+            _refuse(self._waiting.popleft().future, Stalled(why, reason="process-died"))
+
+
+class _Child:
+    """One child process, its pipe, and the task that it has in hand."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("forkserver")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.task: _Task | None = None
+        self.deadline = 0.0
+        self.useful = False  # it has finished a task
+        try:
+            self.process.start()
+            self.alive = True
+        except (OSError, EOFError) as e:  # the fork server was killed: the next child starts another
+            log.warning("a child process could not be started: %s", e)
+            self.alive = False
+        theirs.close()
+
+    def start(self, task: _Task) -> bool:
+        """Hands the task over; False if the child turns out to be dead. A task that does not pickle fails at once."""
+        try:
+            self.pipe.send(task.call)
+        except OSError:
+            self._end()
+            return False
+        except Exception as e:
+            _refuse(task.future, e)
+            return True
+        self.task, self.deadline = task, time.monotonic() + task.seconds
+        return True
+
+    def take_in(self) -> None:
+        """Takes what the child sent: a result, or its end."""
+        try:
+            done, value = self.pipe.recv()
+        except (EOFError, OSError):
+            self.fail("process-died", "its process died")
+            return
+        except Exception as e:  # a value that does not unpickle here
+            done, value = False, e
+        task, self.task, self.useful = self.task, None, True
+        if task is not None:
+            (task.future.set_result if done else task.future.set_exception)(value)
+
+    def fail(self, reason: str, why: str) -> None:
+        """Kills the child; its task, if any, is stalled."""
+        self._end()
+        if self.task is not None:
+            task, self.task = self.task, None
+            _refuse(task.future, Stalled(why, reason=reason))
+
+    def _end(self) -> None:
+        self.alive = False
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join(timeout=1)
+        self.pipe.close()
+
+
+def _refuse(future: Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 def result(future: Future[T], wait: float | None = None) -> T:
-    """The task's result. Raises: Stalled if it outlived its limit or killed its child, TimeoutError if it is not
+    """The task's result. Raises: Stalled if it outlived its limit or its child died, TimeoutError if it is not
     finished within `wait` seconds, else what the task raised."""
     try:
         return future.result(timeout=wait)
-    except TimeoutError as e:
-        if not future.done():
-            raise
-        raise Stalled("took longer than its time limit and was stopped", reason="timeout") from e
-    except (ProcessExpired, CancelledError) as e:
-        raise Stalled(f"its process died ({e})", reason="process-died") from e
+    except TimeoutError:
+        if future.done():  # the task's own TimeoutError
+            raise Stalled("ran into a time limit of its own", reason="timeout") from None
+        raise
 
 
-def _settle() -> None:
+def _serve(pipe: connection.Connection) -> None:
+    """A child's life: a task, its result, the next task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    while True:
+        try:
+            task, args = pipe.recv()
+        except (EOFError, OSError):
+            return
+        except Exception as e:  # a task that cannot be imported here
+            pipe.send((False, RuntimeError(f"cannot be run: {type(e).__name__}: {e}")))
+            continue
+        try:
+            out = (True, task(*args))
+        except Exception as e:
+            out = (False, e)
+        try:
+            pipe.send(out)
+        except OSError:
+            return
+        except Exception as e:  # a result or an error that does not pickle
+            pipe.send((False, RuntimeError(f"cannot be sent back: {type(e).__name__}: {e}")))
 
 
 def _end_with(sentinel: int) -> None:
