@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from pipeline.records import Side
 from processors.extract.lexicons import Hit, Hits, Lexicon
@@ -75,13 +76,13 @@ def actor_ids(lexicon: Lexicon) -> Ids:
 def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[int] = frozenset()) -> list[Named]:
     """Actors in text order, longest name first, coreferences resolved.
 
-    dateline: words that no actor may stand in. country: ISO code of the country that the text is about; it decides who «the army» and «the police» are.
+    country: ISO code of the country that the text is about; it decides who «the army» and «the police» are.
+    dateline: words that no actor may stand in.
     """
     found: list[Named] = []
     end = 0
     words = {h.first for h in hits.of("actors")}
-    words.update(i for i, w in enumerate(r.words) if w in _COREFERENCE)
-    words.update(h.first for h in hits.of("cues") if h.entry.get("kind") == "both")
+    words.update(h.first for h in hits.of("cues") if hits.cue(h.first, _POINTING) is not None)
     for i in sorted(words):
         if i < end or i in dateline:
             continue
@@ -89,18 +90,16 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[i
         if named is not None:
             found.append(named)
             end = named.last
-    return _belonging(r, found)
+    return _belonging(r, hits, found)
 
 
-_BELONGS = frozenset(("من", "تابعون", "تابعين", "ينتمون", "منتمون", "الي", "موالون", "موالين", "في"))
-
-
-def _belonging(r: Reading, found: list[Named]) -> list[Named]:
+def _belonging(r: Reading, hits: Hits, found: list[Named]) -> list[Named]:
     """«مسلحون من بوكو حرام»: the gunmen are the organisation's."""
     out = list(found)
-    for k, (n, owner) in enumerate(zip(found, found[1:], strict=False)):
-        between = r.words[n.last : owner.first]
-        if n.weak and n.id in UNIDENTIFIED and "org" in owner.flags and len(between) <= 2 and set(between) <= _BELONGS:
+    for k, (n, owner) in enumerate(pairwise(found)):
+        between = range(n.last, owner.first)
+        linked = len(between) <= 2 and all(hits.cue(j, ("belongs",)) for j in between)
+        if n.weak and n.id in UNIDENTIFIED and "org" in owner.flags and linked:
             out[k] = replace(n, id=owner.id, flags=n.flags - {"weak"}, rule="belonging")
     return out
 
@@ -135,7 +134,7 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     if not i or r.gap[i] > SPACE or hit.prefix not in ("", "ال"):
         return False
     cue = hits.cue(i - 1, ("place_before",))
-    return cue is not None and r.words[i - 1] not in ("من", "بين", "الي") or hits.at("place_cues", i - 1) is not None
+    return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
 
 
 STATE_OF = {
@@ -147,28 +146,24 @@ STATE_OF = {
 }  # fmt: skip
 
 
-_COREFERENCE = frozenset("التنظيم للتنظيم بالتنظيم والتنظيم الاخير للاخير والاخير الجماعه والجماعه الحركه والحركه".split())
+_POINTING = ("both", "the_group", "the_latter")
 
 
 def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> Named | None:
-    word = r.words[i]
-    both = hits.at("cues", i)
-    if both is not None and both.entry.get("kind") == "both":
+    """«الطرفين», «التنظيم», «الأخير»: whom they point back to."""
+    cue = hits.cue(i, _POINTING)
+    if cue is None:
+        return None
+    kind = cue.entry.get("kind")
+    prefix = "لل" if r.words[i].startswith("لل") else cue.prefix
+    if kind == "both":
         sides = opposing(found, ids)
-        if len(sides) < 2:
-            return None
-        return Named(i, both.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:]))
-    if word not in _COREFERENCE:
-        return None
-    before = found[-12:][::-1]  # a name further off is not «the latter»
-    if "اخير" in word:
-        last = next((n for n in before if not n.weak and n.rule != "adjective" and i - n.last < 25), None)
-        return Named(i, i + 1, last.id, frozenset(), "the-latter", word[0] if word[0] in "ول" else "") if last else None
+        return Named(i, cue.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:])) if sides else None
+    if kind == "the_latter":
+        near = [n for n in found[-12:] if not n.weak and n.rule != "adjective" and i - n.last < 25]
+        return Named(i, i + 1, near[-1].id, frozenset(), "the-latter", prefix) if near else None
     org = next((n for n in found[: -RECENT - 1 : -1] if "org" in n.flags and not n.weak), None)
-    if org is None:
-        return None
-    prefix = "لل" if word.startswith("لل") else word.partition("ال")[0]
-    return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix)
+    return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix) if org is not None else None
 
 
 RECENT = 80  # names that a pointing word may look back over

@@ -18,7 +18,6 @@ from pipeline.records import (
     Extractor,
     Realis,
     Side,
-    Source,
     Span,
     SubEventType,
     Toll,
@@ -28,8 +27,8 @@ from pipeline.records import (
 from processors.extract import places as where
 from processors.extract.actors import UNIDENTIFIED, Ids, allied
 from processors.extract.along import Along
-from processors.extract.claims import Context
-from processors.extract.claims import Found as ClaimFound
+from processors.extract.context import Context
+from processors.extract.context import Found as ClaimFound
 from processors.extract.merge import Incident
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker, governing
@@ -84,7 +83,8 @@ def denials(
         at = c.r.sentence[s.at]
         near = [(k, t) for k, i in enumerate(incidents[:MOST_DENIED]) for t in i.tellings
                 if t.frame.at < s.at and at - t.sentence <= DENIAL_REACH]  # fmt: skip
-        by = [(k, t) for k, t in near if any(ids.near(r.actor) == ids.near(s.id) and r.role != "target" for r in t.roles)]
+        by = [(k, t) for k, t in near
+              if any(ids.near(r.actor) == ids.near(s.id) and r.role != "target" for r in t.roles)]  # fmt: skip
         nobody = [(k, t) for k, t in near if all(r.role == "target" for r in t.roles)]
         pool = by or nobody
         if pool:

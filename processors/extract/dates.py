@@ -85,7 +85,7 @@ def _absolute(
     q = numbers.get(i)
     if q is not None and q.core == i and q.count is not None and 1 <= q.count <= 31:
         day, k = q.count, q.last_core
-    elif (ordinal := _time(hits, i, "ordinal")) is not None and _near(r, ordinal.last) and r.words[ordinal.last] == "من":
+    elif (ordinal := _time(hits, i, "ordinal")) is not None and r.words[ordinal.last : ordinal.last + 1] == ("من",):
         day, k = int(ordinal.entry.get("value")), ordinal.last
     if day is not None:
         for filler in ("من", "شهر"):
@@ -211,7 +211,7 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
     tense = _time(hits, k, "past", "future") if day is not None and _near(r, k, SPACE) else None
     if tense is not None:
         k = tense.last
-    if day is None and (shift is None or not part and offset == 0 and not _bare_today(r, i)):
+    if day is None and (shift is None or (not part and offset == 0 and not _bare_today(r, i))):
         return None
     if today is None:
         return Mention(i, k, None, None, "unknown", "relative", "point", "relative-unresolved")
@@ -381,8 +381,7 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     unit = _time(hits, k, "unit_the")
     if unit is None or unit.entry.get("value") not in ("week", "month", "year") or not _near(r, unit.last, SPACE):
         if edge is not None and unit is not None and unit.entry.get("value") in ("month", "year"):
-            mention = _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point")
-            return mention
+            return _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point")
         return None
     tense = _time(hits, unit.last, "past", "current")
     if tense is None:

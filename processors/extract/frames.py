@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pipeline.records import Realis
 from processors.extract.actors import Ids, Named
 from processors.extract.along import Along
-from processors.extract.claims import Context
-from processors.extract.claims import Found as Claim
+from processors.extract.context import Context
+from processors.extract.context import Found as Claim
 from processors.extract.lexicons import Hit
 from processors.extract.places import Found as Place
 from processors.text import COMMA, SENTENCE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
-RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer", "arrest", "defend",
-        "generic", "kill", "agreement", "weak")  # fmt: skip
+RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer",
+        "arrest", "defend", "generic", "kill", "agreement", "weak")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
         return None
     if hit.entry.flags & {"capture", "transfer"} and hit.entry.get("form") == "noun" and (
-        hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال")
+        (hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال"))
         or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
     ):
         return None

@@ -124,9 +124,7 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
             if seen and not joined:
                 group = max(group, 1) * value
                 total, group = total + group, 0
-            elif seen and joined and last_part > value:
-                total += value
-            elif not seen and r.words[k] not in _PLURAL_SCALES:
+            elif (seen and joined and last_part > value) or (not seen and r.words[k] not in _PLURAL_SCALES):
                 total += value
             else:
                 break

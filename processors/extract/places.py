@@ -12,22 +12,6 @@ from processors.extract.lexicons import Hit, Hits
 from processors.text import LINE, SPACE, Reading
 
 ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "country": 5}
-MAX_NAME = 5
-_HEADS = frozenset(
-    "بني ابو ام تل خان كفر دير بيت عين راس وادي جبل الشيخ سيدي بير برج جسر حوايج عيون حوش مركز شيخ "
-    "ال حويقه شمره زغير مزرعه جمعيه بو خربه دار نهر باب عبد حقل وصوره سد قصر ابي".split()
-)
-_DIRECTION = re.compile(
-    r"^(?:و|ب)?(?:ال)?(?:شمال|جنوب|شرق|غرب|وسط)(?:ي|يه|يين)?$|^ال(?:شرقيه|غربيه|شماليه|جنوبيه)$"
-)
-_ADJECTIVE = re.compile(r"^ال(?:شرقي|غربي|شمالي|جنوبي|اوسط)ه?$")
-_NOT_A_NAME = re.compile(
-    r"^(?:في|من|الي|علي|عن|مع|بين|التي|الذي|الذين|هي|هو|كان|كانت|قد|ان|تقع|يقع|ذات|تابعه|التابعه|تسيطر|يسيطر|خاضعه|"
-    r"الخاضعه|الواقعه|واقعه|لم|لا|كما|حيث|بعد|قبل|خلال|جراء|اثر|امس|اليوم|اخري|اخر|كامله|سكنيه|السكنيه|محاصره|المحاصره|"
-    r"مختلفه|عده|صغيره|كبيره|حدوديه|الحدوديه|قريبه|مجاوره|المجاوره|مدنيه|عسكريه|العسكريه|متفرقه|واسعه|ضد|عند|لدي|و.{0,2}|"
-    r"ساحليه|الساحليه|التجاره|التجاريه|نائيه|المحيطه|المعارضه|النظام|الامن|الصراع|النفوذ|سيطره|السيطره|خفض|امنه|اقتصاديه|"
-    r"حره|الحره|عربيه|العربيه|سوريه|عراقيه|العالم|الاولي|الثلاث|الاربع|الحكومه|المدينه|البلده|القريه|تحت|فيها|فيه|باكملها)$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +112,7 @@ def _cued(
         last = hit.last
         known = hit.entry.get("precision")
         if precision == "region" or (precision == "province" and "province" in hit.entry.flags):
-            if last < len(r.words) and r.gap[last] == SPACE and _ADJECTIVE.match(r.words[last]):
-                last += 1
-                if last < len(r.words) and r.gap[last] == SPACE and _ADJECTIVE.match(r.words[last]):
-                    last += 1
+            last = _tailed(r, hits, _tailed(r, hits, last))
             first = i if precision == "region" else k
             prefix = cue.prefix if precision == "region" else hit.prefix
             return Found(first, last, hit.entry.columns, precision, "cue-name", prefix)
@@ -146,19 +127,31 @@ def _cued(
 
 
 def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found | None:
+    """A name that no lexicon has: one word, two behind a head («تل ...», «بني ...»), with its adjective."""
     word = r.words[k]
-    if _NOT_A_NAME.match(word) or word[0].isdigit() or len(word) < 3 or _DIRECTION.match(word):
+    if _no_name(r, hits, k) or len(word) < 3 or hits.cue(k, ("direction", "name_tail")):
         return None
     if cue.entry.flags & {"cap", "known"} or hits.at("place_cues", k) is not None:
         return None
     last = k + 1
-    if word in _HEADS and last < len(r.words) and r.gap[last] == SPACE and not _NOT_A_NAME.match(r.words[last]):
+    if hits.cue(k, ("name_head",)) and last < len(r.words) and r.gap[last] == SPACE and not _no_name(r, hits, last):
         last += 1
-    if last < len(r.words) and r.gap[last] == SPACE and (
-        _ADJECTIVE.match(r.words[last]) or re.match(r"^ال(?:شرقيه|غربيه|شماليه|جنوبيه|كبير|كبري|صغير|ثانيه|عسكري)$", r.words[last])
-    ):
-        last += 1
-    return Found(k, last, None, precision, "cue-unknown")
+    return Found(k, _tailed(r, hits, last), None, precision, "cue-unknown")
+
+
+def _no_name(r: Reading, hits: Hits, k: int) -> bool:
+    """Whether word `k` can be no name: a particle, a common adjective, a number, a short word behind «and»."""
+    word = r.words[k]
+    short = word.startswith("و") and len(word) <= 3
+    return short or word[0].isdigit() or hits.cue(k, ("not_a_name",)) is not None
+
+
+def _tailed(r: Reading, hits: Hits, k: int) -> int:
+    """The word behind the definite adjective that may end a name («الشرقية»)."""
+    if k >= len(r.words) or r.gap[k] > SPACE:
+        return k
+    tail = hits.cue(k, ("name_tail",))
+    return tail.last if tail is not None and tail.prefix == "ال" else k
 
 
 def coordinates(row: Mapping[str, str] | None) -> tuple[float | None, float | None]:

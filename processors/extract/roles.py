@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.extract.actors import Ids, Named, allied
-from processors.extract.claims import Context, backed
-from processors.extract.claims import Found as Claim
+from processors.extract.context import Context
+from processors.extract.context import Found as Claim
 from processors.extract.frames import Frame
+from processors.extract.phrases import backed
 from processors.text import COMMA, SENTENCE, SPACE
 
 
@@ -132,10 +133,12 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     trigger = f.trigger
     distance = n.first - trigger.last
     if n.rule == "adjective":
-        if c.hits.at("persons", n.first) is not None and (f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)):
+        hurt = f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)
+        if hurt and c.hits.at("persons", n.first) is not None:
             return None
-        near = distance in (0, 1) or (distance == 2 and all(
-            c.hits.at("places", k) is None and c.hits.at("place_cues", k) is None for k in range(trigger.last, n.first)))
+        between = range(trigger.last, n.first)
+        placed = any(c.hits.at("places", k) or c.hits.at("place_cues", k) for k in between)
+        near = distance in (0, 1) or (distance == 2 and not placed)
         if trigger.entry.get("form") == "noun" and near and not _broken(c, trigger.last, n.first):
             return "attacker", "nationality"
         return None
@@ -241,8 +244,8 @@ def _first_after(c: Context, f: Frame) -> Named | None:
 
 def _possession(c: Context, n: Named) -> bool:
     """«كانت تحت سيطرة ...», «من سيطرة ...», «من تنظيم ...»."""
-    before = c.r.words[max(0, n.first - 3) : n.first]
-    return "سيطره" in before or "قبضه" in before or (bool(before) and before[-1] in ("من", "معقل"))
+    before = range(max(0, n.first - 3), n.first)
+    return any(c.cue(k, "held") for k in before) or (bool(before) and c.r.words[n.first - 1] == "من")
 
 
 def _does_before(c: Context, n: Named) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from pipeline.records import Source
 from processors.extract.along import Along
-from processors.extract.claims import Context
+from processors.extract.context import Context
 from processors.text import SENTENCE, SPACE
 
 MAX_NAME = 7  # words of a speaker that no lexicon names

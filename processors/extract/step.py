@@ -15,7 +15,8 @@ from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll,
 from processors.extract import compose
 from processors.extract.actors import Ids, actor_ids, actors
 from processors.extract.along import Along
-from processors.extract.claims import Context, claims
+from processors.extract.claims import claims
+from processors.extract.context import Context
 from processors.extract.dates import Mention, dates
 from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from processors.extract.actors import Ids
 from processors.extract.along import Along
-from processors.extract.claims import Context
-from processors.extract.claims import Found as Claim
+from processors.extract.context import Context
+from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
 from processors.extract.frames import Frame, frames
 from processors.extract.merge import Told
@@ -41,7 +41,7 @@ def tellings(
 
 
 def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Claim]) -> bool:
-    """Whether the article tells of more than deaths: a weapon, an arrest, a fighter. Else it is an accident or crime."""
+    """Whether the article tells of more than deaths: a weapon, an arrest, a fighter. Else it is accident or crime."""
     if any(not f.flags & {"kill", "weak"} or "arrest" in f.flags for f in found):
         return True
     if not found:
@@ -164,10 +164,10 @@ def _realis(
 
 
 def _background(c: Context, f: Frame, date: Mention | None) -> bool:
-    """«بعد انسحابه من ...», «منذ سيطرة ...»; and what follows «منذ 13 آذار» in its sentence without a date of its own."""
-    if f.flags & {"transfer", "capture"} and f.trigger.entry.get("form") == "noun":
-        if any(c.cue(k, "after") for k in (f.at - 1, f.at - 2) if k >= 0):
-            return True
+    """«بعد انسحابه من ...», «منذ سيطرة ...»; and what follows «منذ 13 آذار» in its sentence, undated itself."""
+    taking = f.flags & {"transfer", "capture"} and f.trigger.entry.get("form") == "noun"
+    if taking and any(c.cue(k, "after") for k in (f.at - 1, f.at - 2) if k >= 0):
+        return True
     if date is not None and date.kind == "point":
         return False
     low = max(c.r.bounds(f.at)[0], f.at - 80)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.records import Period, Reconciliation
-from processors.extract.claims import Context
-from processors.extract.claims import Found as Claim
+from processors.extract.context import Context
+from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
 from processors.text import COMMA, SENTENCE
 

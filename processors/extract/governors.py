@@ -1,0 +1,92 @@
+"""What befell the people of a number: the word before them («مقتل»), or the verb behind («قتلوا»)."""
+
+from __future__ import annotations
+
+from processors.extract.context import REACH, Context, Found
+from processors.extract.lexicons import Hit
+from processors.extract.numbers import Quantity
+from processors.extract.phrases import new_number
+from processors.text import COMMA, SENTENCE, SPACE
+
+
+def governor_of(c: Context, q: Quantity, found: list[Found]) -> Hit | None:
+    """What stands before a number and says what befell its people."""
+    low = c.r.bounds(q.core)[0]
+    if found:
+        low = max(low, found[-1].last)
+    commas = 0
+    k = q.first
+    while k > max(low, q.first - REACH):
+        commas += c.r.gap[k] == COMMA
+        k -= 1
+        if commas > 2:
+            return None
+        hit = c.hits.at("outcomes", k)
+        if hit is not None and hit.last <= q.first:
+            return hit if _can_govern(c, hit, q) else None
+        if k in c.dated:
+            continue
+        if c.cue(k, "block") and q.first - k > 1:
+            return None
+    return None
+
+
+def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
+    """A verb that follows its people from word `k`: (outcome, end)."""
+    for step in range(7):
+        i = k + step
+        if i >= len(c.r.words) or c.r.gap[i] >= SENTENCE:
+            return None
+        if c.r.gap[i] == COMMA and step > 3:
+            return None
+        hit = c.hits.at("outcomes", i)
+        if hit is not None and hit.entry.get("voice") != "noun":
+            voice, outcome = hit.entry.get("voice"), hit.entry.get("outcome")
+            lead = c.r.words[i - 1]
+            if voice == "nominal" and (lead == "تم" or (lead == "الي" and outcome == "displaced")):
+                return outcome, hit.last
+            if voice == "post" and "light" not in hit.entry.flags and not hit.prefix:
+                return outcome, hit.last
+            if voice == "verb" and not hit.prefix and outcome and "weak" not in hit.entry.flags:
+                if "pair" in hit.entry.flags:
+                    return "killed", min(hit.last + 1, len(c.r.words))
+                if hit.suffix in ("وا", "ت", "ا", ""):
+                    return outcome, hit.last
+            return None
+        if new_number(c, i) or c.cue(i, "block", "part"):
+            return None
+    return None
+
+
+def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
+    voice, distance = hit.entry.get("voice"), 0
+    for k in range(hit.last, q.first):
+        distance += k not in c.dated and k not in c.named
+    if voice == "post":
+        plural = bool(hit.entry.get("outcome")) and hit.entry.text.endswith("وا")
+        return plural and distance == 0 and hit.last == q.first
+    if voice == "noun":
+        return False
+    if "direct" in hit.entry.flags:
+        return distance == 0 and hit.last >= q.first - 1
+    if voice in ("nominal", "light"):
+        return distance <= 2
+    return distance <= 5
+
+
+def joint_governor(c: Context, hit: Hit) -> Hit | None:
+    """«مقتل وجرح أكثر من 60»: the first of the two."""
+    if not hit.prefix.startswith("و") or not hit.first:
+        return None
+    for back in (1, 2):
+        other = c.hits.at("outcomes", hit.first - back) if hit.first >= back else None
+        if other is not None and other.last == hit.first and c.r.gap[hit.first] == SPACE:
+            both = {other.entry.get("outcome"), hit.entry.get("outcome")}
+            voice = other.entry.get("voice")
+            return other if both == {"killed", "injured"} and voice in ("nominal", "verb", "active") else None
+    return None
+
+
+def in_court(c: Context, i: int) -> bool:
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "court") for k in range(max(low, i - 30), min(high, i + 30)))

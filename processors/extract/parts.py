@@ -1,0 +1,84 @@
+"""Parts of a larger claim: «بينهم تسعة أطفال», «(خمسة رجال وأربع نساء)», numbers that add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from processors.extract.context import Context, Found
+from processors.extract.governors import governor_of, post_outcome
+from processors.extract.lexicons import Hit
+from processors.extract.numbers import Quantity
+from processors.extract.phrases import Phrase, make
+from processors.text import SPACE
+
+
+def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«بينهم تسعة أطفال», «من ضمنهم أكثر من 114 عنصراً قتلوا», «ثمانية منهم», «18 شخصا من القتلى», «(خمسة رجال ...)»."""
+    if not found:
+        return None
+    noun_end = p.noun.last if p.noun is not None else q.last
+    marker = _marker_before(c, q.first)
+    behind = next((k for k in range(noun_end, min(noun_end + 3, len(c.r.words))) if c.cue(k, "part_after")), None)
+    own = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
+    after = noun_end if own else None
+    aside = _aside(c, q, found)
+    if marker is None and behind is None and after is None and not aside:
+        return None
+    whole = _whole(c, q, found, far=behind is not None)
+    if whole is None:
+        return None
+    parent = found[whole]
+    own = p.noun.entry.get("outcome") if p.noun else ""
+    governor = governor_of(c, q, found) if marker is None else None
+    post = post_outcome(c, noun_end)
+    outcome = own or (governor.entry.get("outcome") if governor else "") or (post[0] if post else "") or parent.outcome
+    first = marker.first if marker is not None else governor.first if governor is not None else q.first
+    last = max(post[1] if post else 0, behind + 2 if behind is not None else 0)
+    return make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
+
+
+def _marker_before(c: Context, i: int) -> Hit | None:
+    """«بينهم» right before word `i`, or a word or two before."""
+    for back in range(1, 5):
+        hit = c.cue(i - back, "part") if i >= back else None
+        if hit is not None and hit.last >= i - 1 and (hit.last == i or c.r.gap[i] == SPACE):
+            return hit
+    return None
+
+
+def _aside(c: Context, q: Quantity, found: list[Found]) -> bool:
+    """A breakdown in brackets right behind the claim."""
+    if c.r.text[c.r.starts[q.first] - 1 : c.r.starts[q.first]] != "(":
+        return False
+    return 0 <= q.first - found[-1].last <= 1
+
+
+def _whole(c: Context, q: Quantity, found: list[Found], far: bool = False) -> int | None:
+    """The claim that a part belongs to: the nearest before it in this sentence or the last, not itself a sibling."""
+    s = c.r.sentence[q.core]
+    for i in range(len(found) - 1, max(len(found) - 6, -1), -1):
+        claim = found[i]
+        if c.r.sentence[claim.at] < s - 1 and not far:
+            return None
+        if far and claim.outcome not in ("killed", "injured", "killed_or_injured"):
+            continue
+        bigger = claim.count is None or q.count is None or claim.count > q.count
+        if bigger and (claim.part_of is None or q.core - claim.last <= 14):
+            return i
+    return None
+
+
+def with_sums(c: Context, found: list[Found]) -> list[Found]:
+    """Two numbers of one sentence that add up to a third of the same outcome before them are its parts."""
+    out = list(found)
+    for i, whole in enumerate(found):
+        if whole.count is None or whole.count < 3 or whole.part_of is not None:
+            continue
+        near = [k for k in range(i + 1, min(i + 6, len(found)))
+                if c.r.sentence[found[k].at] == c.r.sentence[whole.at] and found[k].outcome == whole.outcome
+                and found[k].part_of is None]  # fmt: skip
+        for a in near:
+            for b in near:
+                if a < b and (found[a].count or 0) + (found[b].count or 0) == whole.count:
+                    out[a], out[b] = replace(found[a], part_of=i), replace(found[b], part_of=i)
+    return out

@@ -1,0 +1,205 @@
+"""The people of a number: their noun, whose they are, and the claim that is made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from pipeline.records import Category, Outcomes
+from processors.extract.actors import UNIDENTIFIED, Named
+from processors.extract.context import LONGEST, Context, Found, Sides
+from processors.extract.lexicons import Hit
+from processors.extract.numbers import Quantity
+from processors.text import SENTENCE, SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """The people of a number: their noun, where the phrase ends, whose they are."""
+
+    noun: Hit | None
+    last: int
+    sides: Sides
+    side_rule: str
+    joint: bool
+    pronoun: bool = False
+
+
+def phrase_of(c: Context, q: Quantity) -> Phrase | None:
+    """The noun phrase of a number; None where it counts no people."""
+    k = q.last
+    before = _noun_before(c, q)
+    if before is not None:
+        sides, last, rule = sides_of(c, before, q.last)
+        return Phrase(before, last, sides, rule, False)
+    while c.joined(k) and c.r.words[k] in ("من", "بين", "عدد") and k - q.last < 2:
+        k += 1
+    if not c.joined(k):
+        return Phrase(None, q.last, (), "", False)
+    noun = c.hits.at("persons", k)
+    unit = c.hits.at("units", k)
+    actor = c.named.get(k)
+    if noun is not None and (actor is None or noun.last > actor.last or _person_like(noun, actor)):
+        joint = joint_noun(c, noun)
+        last = joint.last if joint else noun.last
+        sides, end, rule = sides_of(c, noun, last)
+        return Phrase(noun, end, sides, rule, joint is not None, bool(noun.suffix and noun.suffix != "ا"))
+    if actor is not None and (k > q.last or q.vague):
+        sides, end, rule = sides_of(c, None, k)
+        return Phrase(None, end, sides, rule, False)
+    if unit is not None:
+        return None
+    return Phrase(None, q.last, (), "", False)
+
+
+def make(
+    c: Context, q: Quantity, p: Phrase, outcome: str, rule: str, found: list[Found], *,
+    first: int | None = None, last: int | None = None, governor: int | None = None, part_of: int | None = None,
+) -> Found:  # fmt: skip
+    start = min(q.first, first if first is not None else q.first)
+    stop = max(p.last, last or 0, q.last)
+    while stop > q.last and c.r.ends[stop - 1] - c.r.starts[start] > LONGEST:
+        stop -= 1
+    if c.r.ends[stop - 1] - c.r.starts[start] > LONGEST:
+        start = q.first
+    sides, side_rule = p.sides, p.side_rule
+    if side_rule == "same" or (not sides and part_of is not None):
+        previous = found[part_of] if part_of is not None else (found[-1] if found else None)
+        near = previous is not None and c.r.sentence[previous.at] >= c.r.sentence[q.core] - 1
+        if previous is not None and near and previous.sides:
+            sides, side_rule = previous.sides, "same-people"
+        elif side_rule == "same":
+            sides, side_rule = (("civilians", None),), "person-noun"
+    noun = p.noun
+    category = cast(Category, (noun.entry.get("category") if noun else "") or "unknown")
+    unit = "household" if noun is not None and "household" in noun.entry.flags else "person"
+    joint = p.joint and outcome in ("killed", "injured")
+    return Found(start, stop, cast(Outcomes, "killed_or_injured" if joint else outcome), q.count, q.hedge, q.low,
+                 q.high, unit, category, sides, rule, q.core, governor, part_of, side_rule)  # fmt: skip
+
+
+def _person_like(noun: Hit, actor: Named) -> bool:
+    return actor.last <= noun.last or actor.weak or "victim" in actor.flags
+
+
+def _noun_before(c: Context, q: Quantity) -> Hit | None:
+    """«الانتحاريون العشرة», «المعتقلين الثلاثة»."""
+    if not q.definite or q.count is None or not q.core or not c.joined(q.core):
+        return None
+    hit = c.hits.at("persons", q.core - 1)
+    return hit if hit is not None and hit.last == q.core and hit.entry.form == "plural" else None
+
+
+def joint_noun(c: Context, noun: Hit) -> Hit | None:
+    """«قتيلاً وجريحاً», «القتلى والجرحى»: one number for both."""
+    if not noun.entry.get("outcome") or not c.joined(noun.last):
+        return None
+    other = c.hits.at("persons", noun.last)
+    if other is None or not other.prefix.startswith("و") or other.entry.get("outcome") not in ("killed", "injured"):
+        return None
+    return other if other.entry.get("outcome") != noun.entry.get("outcome") else None
+
+
+def sides_of(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
+    """Whose people: actors named inside the phrase that goes on at word `k`; (sides, end of phrase, rule)."""
+    if noun is not None and noun.entry.get("category") in ("civilian", "child", "woman"):
+        return ((noun.entry.get("side"), None),), _past_adjectives(c, k), "person-noun"
+    sides: list[tuple[str, Named | None]] = []
+    last, limit, start = k, min(k + 14, len(c.r.words)), k
+    own = c.named.get(noun.first) if noun is not None else None
+    if own is not None and noun is not None and own.last > noun.last:
+        k = own.first
+    while k < limit:
+        actor = c.named.get(k)
+        if k >= start and c.r.gap[k] > SPACE and not _goes_on(c, k, actor, bool(sides)):
+            break
+        counted = c.hits.at("persons", k) if actor is not None and actor.prefix.startswith("و") else None
+        if counted is not None and counted.entry.form == "dual":
+            break
+        if actor is not None and _is_side(c, noun, actor, start, bool(sides)):
+            sides.extend((a, actor) for a in (actor.id, *actor.also) if a not in [s for s, _ in sides])
+            k = last = actor.last
+            continue
+        if k >= start and _ends_phrase(c, k, bool(sides)):
+            break
+        k = actor.last if actor is not None else k + 1
+    if len(sides) > 1 and sides[0][0] in UNIDENTIFIED:
+        sides = sides[1:]
+    if sides:
+        return tuple(sides), max(last, start), "named-in-phrase"
+    if own is not None and "victim" not in own.flags and not own.weak and own.rule != "adjective":
+        return ((own.id, own),), start, "noun-names-side"
+    return _sides_of_noun(c, noun, start)
+
+
+def _past_adjectives(c: Context, k: int) -> int:
+    """The word behind the nationalities that follow a noun («فتى فلسطيني»)."""
+    while c.joined(k) and (
+        ((n := c.named.get(k)) is not None and n.rule == "adjective" and n.prefix in ("", "ال"))
+        or ((h := c.hits.at("persons", k)) is not None and not h.prefix and h.entry.form != "plural")
+    ):
+        k += 1
+    return k
+
+
+def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
+    """Whether the phrase runs on behind a comma: only into «..., وعناصر ...»."""
+    return c.r.gap[k] < SENTENCE and seen and actor is not None and actor.prefix.startswith("و")
+
+
+def backed(c: Context, actor: Named) -> bool:
+    """«المدعومة من ...», «بقيادة ...»: named only as somebody's backer."""
+    return any(c.cue(actor.first - k, "backed") for k in (1, 2) if actor.first >= k)
+
+
+def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool) -> bool:
+    if backed(c, actor):
+        return False
+    if actor.rule == "adjective":
+        fighters = noun is not None and (noun.entry.get("category") == "combatant" or not noun.entry.get("side"))
+        own = noun is not None and noun.entry.get("outcome")
+        return not seen and bool(fighters) and not own and actor.first == start and actor.prefix in ("", "ال")
+    if actor.prefix.startswith("و") and not seen and actor.first == start:
+        return False
+    if "victim" in actor.flags and seen:
+        return False
+    return not (actor.weak and actor.rule == "name" and not seen and _modified(c, actor))
+
+
+def _ends_phrase(c: Context, k: int, seen: bool) -> bool:
+    if c.hits.at("outcomes", k) is not None or k in c.dated or new_number(c, k) or c.r.words[k].endswith("وا"):
+        return True
+    if not c.cue(k, "np_stop", "part"):
+        return False
+    follows = c.named.get(k + 1)
+    into = c.r.words[k] in ("في", "بين") and (
+        c.cue(k + 1, "ranks", "both") is not None or (follows is not None and "org" in follows.flags)
+    )
+    return not into or seen
+
+
+def _modified(c: Context, actor: Named) -> bool:
+    """Whether a stronger name follows a weak one («مسلحي ... طالبان»)."""
+    return any(c.named.get(k) is not None and not c.named[k].weak for k in range(actor.last, actor.last + 4))
+
+
+def new_number(c: Context, k: int) -> bool:
+    return c.r.words[k][0].isdigit() or c.hits.at("numbers", k) is not None
+
+
+def _sides_of_noun(
+    c: Context, noun: Hit | None, start: int
+) -> tuple[Sides, int, str]:
+    if noun is None:
+        return (), start, ""
+    if noun.suffix in ("ه", "ها", "هم") and noun.entry.get("category") == "combatant":
+        owner = next((n for n in c.actors.before(noun.first, 20) if n.last <= noun.first and not n.weak
+                      and n.rule != "adjective" and "victim" not in n.flags), None)  # fmt: skip
+        if owner is not None:
+            return ((owner.id, owner),), start, "pronoun"
+    side = noun.entry.get("side")
+    if side == "same":
+        return (), start, "same"
+    if side:
+        return ((side.rstrip("?"), None),), start, "person-noun"
+    return (), start, ""
