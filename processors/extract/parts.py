@@ -13,14 +13,14 @@ from processors.text import SPACE
 
 
 def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
-    """«بينهم تسعة أطفال», «من ضمنهم أكثر من 114 عنصراً قتلوا», «ثمانية منهم», «18 شخصا من القتلى», «(خمسة رجال ...)»."""
+    """«بينهم تسعة أطفال», «من ضمنهم نحو ستين عنصراً قتلوا», «ثمانية منهم», «18 شخصا من القتلى», «(خمسة رجال ...)»."""
     if not found:
         return None
     noun_end = p.noun.last if p.noun is not None else q.last
     marker = _marker_before(c, q.first)
     behind = next((k for k in range(noun_end, min(noun_end + 3, len(c.r.words))) if c.cue(k, "part_after")), None)
-    own = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
-    after = noun_end if own else None
+    partitive = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
+    after = noun_end if partitive else None
     aside = _aside(c, q, found)
     if marker is None and behind is None and after is None and not aside:
         return None

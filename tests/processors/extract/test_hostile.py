@@ -16,7 +16,7 @@ from tests.processors.extract.reading import article
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "extract" / "sentences.jsonl"
 SENTENCES = [json.loads(line)["text"] for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
-REPORT = "قتل 25 عنصرا من قوات النظام في هجوم شنه تنظيم داعش على مدينة البوكمال الجمعة، وأصيب 12 مدنيا بينهم 3 أطفال"
+REPORT = "قتل 31 جنديا من قوات النظام خلال هجوم شنه تنظيم داعش على مدينة البوكمال الجمعة، وأصيب 12 مدنيا بينهم 3 أطفال"
 
 
 def mutate(text: str, rng: random.Random) -> str:
