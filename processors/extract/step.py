@@ -18,6 +18,9 @@ from processors.extract.along import Along
 from processors.extract.claims import claims
 from processors.extract.context import Context
 from processors.extract.dates import Mention, dates
+from processors.extract.english.lexicon import combined
+from processors.extract.english.step import English
+from processors.extract.english.step import load as load_english
 from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged
 from processors.extract.numbers import quantities
@@ -33,7 +36,7 @@ VERSION = "0.1"
 RELEASES = FOLDER / "releases.tsv"
 SHORTEST = 4  # words
 LONGEST = 250_000  # code points; what stands behind them is not read
-LANGUAGES = ("ar",)
+LANGUAGES = ("ar", "en")
 _ARABIC = re.compile("[\u0621-\u064a]")
 _LATIN = re.compile("[A-Za-z]")
 
@@ -48,13 +51,16 @@ class Extract:
     hours: Mapping[str, int]
     extractor: Extractor
     generation: int
+    english: English
     at_war: frozenset[str]
 
     def __call__(self, unique: Unique) -> Outcome:
         """Events in text order, then tolls, then exactly one coding."""
-        reason = _unreadable(unique)
-        if reason is not None:
-            return self._closed(unique, [], [], reason)
+        language = _language(unique)
+        if language not in LANGUAGES:
+            return self._closed(unique, [], [], "language")
+        if language == "en":
+            return self._read_english(unique)
         article = unique.article
         reading = read(article.text[:LONGEST], len(article.title or ""), self.furniture)
         if len(reading.words) < SHORTEST:
@@ -89,6 +95,14 @@ class Extract:
         totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, speaking)
         return self._closed(unique, found, totals, None if found or totals else "no-frame")
 
+    def _read_english(self, unique: Unique) -> Outcome:
+        article, today = unique.article, self._today(unique)
+        reading = self.english.reading(article.text[:LONGEST], len(article.title or ""))
+        if len(reading.words) < SHORTEST:
+            return self._closed(unique, [], [], "too-short")
+        envelope = compose.Envelope(unique, self.extractor, _published(today))
+        return self._closed(unique, *self.english.extract(reading, self.ids, envelope, today))
+
     def _today(self, unique: Unique) -> dt.date | None:
         published = unique.article.published
         if published is None:
@@ -114,13 +128,14 @@ def load(gazetteer: Path | None = None) -> Extract:
     Raises: LexiconError naming the file and line that breaks its columns.
     """
     words = lexicon("ar")
-    digest = words.hash
+    english = load_english()
+    released = digest = combined(words.hash, english.lexicon.hash)
     if gazetteer is not None:
         digest = hashlib.blake2b(digest.encode() + gazetteer.read_bytes(), digest_size=8).hexdigest()
-    hours = {row["outlet"]: int(row["hours"]) for row in words.rows["outlets"]}
+    hours = {row["outlet"]: int(row["hours"]) for table in (english.lexicon, words) for row in table.rows["outlets"]}
     furniture = re.compile("|".join(f"(?:{row['text']})" for row in words.rows["furniture"]), re.MULTILINE)
     return Extract(words, actor_ids(words), furniture, hours, Extractor(name=NAME, version=VERSION, lexicon=digest),
-                   generation(words.hash, RELEASES), at_war(words))  # fmt: skip
+                   generation(released, RELEASES), english, at_war(words))  # fmt: skip
 
 
 def at_war(words: Lexicon) -> frozenset[str]:
@@ -147,13 +162,14 @@ def generation(digest: str, releases: Path) -> int:
     return last + 1
 
 
-def _unreadable(unique: Unique) -> str | None:
-    """The slug of why an article cannot be read at all."""
+def _language(unique: Unique) -> str:
+    """The language that the article says it is in, else what its script suggests ("" for neither)."""
     language = unique.article.language
     if language is None:
         text = unique.article.text[:4000]
-        language = "ar" if len(_ARABIC.findall(text)) > len(_LATIN.findall(text)) else "other"
-    return None if language.lower().split("-")[0] in LANGUAGES else "language"
+        arabic, latin = len(_ARABIC.findall(text)), len(_LATIN.findall(text))
+        return "ar" if arabic > latin else ""
+    return language.lower().split("-")[0]
 
 
 def _published(today: dt.date | None) -> EventDate:
