@@ -63,7 +63,7 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
             phrase = replace(phrase, last=max(phrase.last, after.last))
-    for rule in (as_part, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated):
+    for rule in (as_part, _between_fates, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated):
         claim = rule(c, q, phrase, found)
         if claim is not None:
             return claim
@@ -84,6 +84,23 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
         first = light.first
     return make(c, q, p, outcome, "number-noun", found, first=first)
+
+
+def _between_fates(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«18 شخصا ما بين قتيل وجريح»: one number for both."""
+    for k in range(p.noun.last if p.noun else q.last, min(p.last + 3, len(c.r.words))):
+        if c.r.gap[k] >= SENTENCE:
+            return None
+        if c.cue(k, "between") is None:
+            continue
+        fate = c.hits.at("persons", k + 1)
+        other = joint_noun(c, fate) if fate is not None else None
+        if fate is None or other is None:
+            return None
+        sides = p.sides or sides_of(c, None, other.last)[0]
+        both = Phrase(p.noun or fate, other.last, sides, p.side_rule or "named-in-phrase", True)
+        return make(c, q, both, fate.entry.get("outcome"), "between-fates", found, last=other.last)
+    return None
 
 
 def _by_dozens(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -230,9 +247,15 @@ def _against(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | 
 
 def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
     """«و3 نساء» after a claim: the same befell them."""
-    if not found or (p.noun is None and not p.sides):
+    placed = c.joined(q.last) and c.r.words[q.last] == "في" and (
+        c.hits.at("places", q.last + 1) is not None or c.hits.at("place_cues", q.last + 1) is not None
+    )
+    if not found or (p.noun is None and not p.sides and not placed):
         return None
     previous = found[-1]
+    if placed and p.noun is None and c.r.sentence[previous.at] == c.r.sentence[q.core] and q.first - previous.last <= 8:
+        return make(c, q, replace(p, sides=previous.sides, side_rule="same-people"), previous.outcome, "per-place", found,
+                    governor=previous.governor)  # fmt: skip
     joined = c.r.words[q.first].startswith("و") or (q.first and c.r.words[q.first - 1] in ("و", "ومن", "ثم"))
     if not joined or not 0 <= q.first - previous.last <= 2 or c.r.sentence[previous.at] != c.r.sentence[q.core]:
         return None

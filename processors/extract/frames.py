@@ -210,8 +210,7 @@ def _admitted(
     here = places.between(*inner)
     violent = [k for k in own if claims[k].outcome in ("killed", "injured", "killed_or_injured", "neutralised")]
     if "kill" in flags:
-        governed = [k for k in violent if claims[k].governor is not None]
-        return "killing" if governed and not accident(c, hit.first) else None
+        return "killing" if violent and not accident(c, hit.first) else None
     if "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
         if taken and not hot and not _political(c, hit.first) and all((claims[k].count or 2) < 2 for k in taken):

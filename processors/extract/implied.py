@@ -55,6 +55,11 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if hit is not None:
         if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
             return None
+        last = c.r.bounds(noun.first)[1]
+        pair = next((k for k in range(noun.last, min(noun.last + 8, last))
+                     if (h := c.hits.at("outcomes", k)) and h.entry.get("voice") == "post"), None)  # fmt: skip
+        if "pair" in hit.entry.flags and pair is not None:
+            return make(c, q, phrase, "killed", "pair-verb", found, first=hit.first, last=pair + 1, governor=hit.first)
         if "pair" in hit.entry.flags or ("natural" in hit.entry.flags and not _wounded(c, noun)):
             return None
         return make(c, q, phrase, hit.entry.get("outcome"), "implied-" + form, found, first=hit.first,
