@@ -92,6 +92,9 @@ def test_a_running_process_takes_up_what_a_replay_adds(tmp_path: Path) -> None:
         while not (tmp_path / "rasd.sqlite").exists():
             assert time.monotonic() < end
             time.sleep(0.05)
+        second = rasd("--data", tmp_path, "run")
+        assert second.returncode == 1
+        assert "already" in second.stderr
         added = replayed(tmp_path)
         assert added["outputs"] == 0
         assert added["left"] > 40
@@ -142,6 +145,32 @@ def test_errors_of_the_command_line_are_one_line_and_a_code(tmp_path: Path) -> N
     assert missing.returncode != 0
     assert "nothing.jsonl" in missing.stderr
     assert "Traceback" not in missing.stderr
+    never = rasd("--data", tmp_path, "replay", ARCHIVE, "--since", "2026-03-10", "--until", "2026-03-01")
+    assert never.returncode == 2
+    edge = rasd("--data", tmp_path, "replay", ARCHIVE, "--since", "0001-01-01T00:00+10:00")
+    assert edge.returncode == 2
     wrong = rasd("--data", tmp_path, "replay", ARCHIVE, "--speed", "quick")
     assert wrong.returncode == 2
     assert "60x" in wrong.stderr
+
+
+def test_what_was_left_to_a_process_that_ended_is_done_after_all(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "run.lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    counts = replayed(tmp_path)
+    holder.wait(timeout=10)
+    assert counts["left"] == 0
+    assert counts["outputs"] > 40
+    assert counts["read"] == sum((counts["outputs"], *counts["duplicates"].values(), *counts["rejects"].values()))
+
+
+HOLD = """
+import fcntl, sys, time
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(3)
+"""

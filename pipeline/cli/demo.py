@@ -40,12 +40,14 @@ def demo(
     """
     from connectors.sources.archives import Options
     from pipeline.cli.replay import run_archive, summary
+    from pipeline.config import LogSettings, SinkSettings
 
     begin = time.monotonic()
     archive = packaged_archive()
     _make_folder(into)
     config = settings(ctx)
-    config = replace(config, data=replace(config.data, dir=str(into)))
+    # one partition and both sinks, whatever the settings say: the demo shows the defaults
+    config = replace(config, data=replace(config.data, dir=str(into)), log=LogSettings(), sinks=SinkSettings())
     put(f"Replaying {archive} into {into}")
     put("")
     shown = _Shown(config)

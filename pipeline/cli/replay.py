@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import put, put_json, say, settings
+from pipeline.cli.context import put, put_json, say, settings, warn
 from pipeline.errors import RasdError
 
 if TYPE_CHECKING:
@@ -61,9 +61,12 @@ def replay(
     """
     from connectors.sources.archives import Options
 
+    begin, end = _moment("--since", since), _moment("--until", until)
+    if begin and end and begin >= end:
+        raise typer.BadParameter(f"{since} is not before {until}: nothing lies between", param_hint="--since")
     options = Options(
-        since=_moment("--since", since),
-        until=_moment("--until", until),
+        since=begin,
+        until=end,
         outlets=frozenset(outlet or ()),
         limit=limit,
         fields=read_fields(field or []),
@@ -188,7 +191,9 @@ def report(counts: Counts, seconds: float, stopped: bool, config: Config, as_jso
     else:
         for line in summary(counts, seconds):
             put(line)
-        put(f"Kept in {config.data_dir}: events/*.jsonl, rasd.sqlite, log.sqlite. Look: rasd tail events -o pretty")
+        put(f"Kept in {config.data_dir}. Look: rasd --data {config.data_dir} tail events -o pretty")
+    if counts.sink_rejects:
+        warn(f"{counts.sink_rejects} messages could not be taken by a sink: rasd rejects list --stage sink")
     if stopped:
         say("stopped before the end; the same command goes on from here")
     elif counts.ended + counts.left != counts.read + counts.taken_up:
@@ -200,6 +205,7 @@ def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, A
         "read": counts.read,
         "taken_up": counts.taken_up,
         "left": counts.left,
+        "sink_rejects": counts.sink_rejects,
         "outputs": counts.outputs,
         "duplicates": dict(counts.duplicates),
         "rejects": dict(counts.rejects),
@@ -215,7 +221,7 @@ def summary(counts: Counts, seconds: float) -> Iterator[str]:
     def kinds(of: Mapping[str, int]) -> str:
         return "  (" + ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in sorted(of.items())) + ")" if of else ""
 
-    earlier = f", and {counts.taken_up:,} that an earlier run had not finished" if counts.taken_up else ""
+    earlier = f", and {counts.taken_up:,} taken up from other runs" if counts.taken_up else ""
     rate = counts.ended / max(seconds, 1e-3)
     yield f"{counts.read:,} articles read{earlier}: {seconds:.1f} s ({rate:,.0f}/s)"
     yield f"  {counts.outputs:>8,} output{kinds(counts.records)}"
@@ -235,7 +241,10 @@ def _moment(option: str, text: str | None) -> dt.datetime | None:
         raise typer.BadParameter(
             f"{text!r} is no date (2018-03-17) or time (2018-03-17T12:00Z)", param_hint=option
         ) from None
-    return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+    try:
+        return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} lies outside the calendar", param_hint=option) from None
 
 
 def _speed(text: str | None) -> float | None:

@@ -56,6 +56,25 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
+    """A reader without write permission cannot make the files beside a WAL database; where there are none nobody
+    writes, and the file is read as it stands."""
+    if not readonly:
+        return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    uri = path.absolute().as_uri()
+    try:
+        db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
+    except sqlite3.DatabaseError:
+        pass  # no database at all: said by whoever reads it next
+    return db
+
+
 class SqliteLog:
     """See the module. One instance belongs to one thread; several processes may have the same file open.
 
@@ -77,7 +96,10 @@ class SqliteLog:
         if readonly and not path.exists():
             raise StorageError(f"{path}: there is no log yet (run `rasd replay` or `rasd demo` first)", reason="no-log")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            self._db = _connect(path, readonly)
+        except sqlite3.OperationalError as e:
+            raise StoragePaused(f"{path}: {e}") from e
         try:
             self._prepare(readonly, synchronous)
         except sqlite3.DatabaseError as e:
@@ -155,6 +177,18 @@ class SqliteLog:
             end = self.next_offset(topic, p)
             out.append(Bounds(p, end if first is None else _offset(first), end, count, size))
         return out
+
+    def first_offset(self, topic: str, partition: int) -> int:
+        """Offset of the first message still kept; `next_offset` where there is none."""
+        found = self._topic(topic)
+        row = (
+            found
+            and self._db.execute(
+                "SELECT min(id) FROM message WHERE id >= ? AND id < ?",
+                (_row(found[0], partition, 0), _row(found[0], partition + 1, 0)),
+            ).fetchone()
+        )
+        return _offset(row[0]) if row and row[0] is not None else self.next_offset(topic, partition)
 
     def next_offset(self, topic: str, partition: int) -> int:
         found = self._topic(topic)
@@ -244,13 +278,25 @@ class SqliteLog:
         )
         return partition, following - 1
 
-    def commit(self, consumer: str, topic: str, partition: int, following: int) -> None:
-        """Says that `consumer` is done with everything before offset `following`."""
+    def register(self, consumer: str, topic: str) -> None:
+        """Makes a consumer known before it has read anything, so that nothing it still needs is trimmed."""
+        number, partitions = self._topic(topic, create=True) or (0, 0)
+        rows = [(consumer, number, partition, 0) for partition in range(partitions)]
+        self._db.executemany("INSERT OR IGNORE INTO consumer VALUES (?, ?, ?, ?)", rows)
+
+    def commit(self, consumer: str, topic: str, partition: int, following: int, *, expected: int | None = None) -> None:
+        """Says that `consumer` is done with everything before offset `following`.
+
+        expected: where it stood; if it stands elsewhere by now another process works for it. Raises: StorageError.
+        """
         number, _ = self._topic(topic, create=True) or (0, 0)
-        self._db.execute(
-            "INSERT INTO consumer VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
-            (consumer, number, partition, following),
+        where = "" if expected is None else " WHERE next = ?"
+        done = self._db.execute(
+            f"INSERT INTO consumer VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next{where}",
+            (consumer, number, partition, following, *(() if expected is None else (expected,))),
         )
+        if not done.rowcount:
+            raise StorageError(f"{self.path}: another process does the work of {consumer}", reason="in-use")
 
     def change(self, stage: str, changes: Mapping[str, bytes]) -> None:
         """Writes state; an empty value deletes its key."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import hashlib
 import logging
 import threading
 import time
@@ -63,12 +64,15 @@ class Counts:
     """What became of the articles of this run. Every article ends as exactly one of output, duplicate or reject, so
     that `read + taken_up == ended + left` once all stages have caught up.
 
-    taken_up: articles that an earlier run read and did not finish. left: articles added to the log for another process.
+    taken_up: articles that an earlier run or another process had added to the log. left: articles added to the log for
+    another process. sink_rejects: messages that a sink could not take; their articles have ended before.
     """
 
     read: int = 0
     taken_up: int = 0
     left: int = 0
+    source_rejects: int = 0
+    sink_rejects: int = 0
     outputs: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -110,8 +114,14 @@ class Embedded:
         self.stop = stop or threading.Event()
         self.pause_seconds, self.max_bytes = pause_seconds, max_bytes
         self._watch = watch
-        for topic in TOPICS:
-            store.create_topic(topic)
+        with store.transaction():
+            for topic in TOPICS:
+                store.create_topic(topic)
+            for stage in FLOW:
+                store.register(stage.name, stage.reads.name)
+            for sink in sinks:
+                for name in sink.topics:
+                    store.register(consumer_of(sink.name), name)
         self._sinks = [_SinkTurn(self, sink) for sink in sinks]
         self._stages: list[_Local | _Pooled] = []
         for stage in flow:
@@ -127,7 +137,6 @@ class Embedded:
         try:
             for sink in self._sinks:
                 sink.resume()
-            self.counts.taken_up = sum(stage.behind() for stage in self._stages)
             feed = _Feed(self, source) if source is not None else None
             while not self.stop.is_set():
                 moved = [turn() for turn in self._turns if not self.stop.is_set()]
@@ -147,7 +156,15 @@ class Embedded:
         finally:
             for sink in self._sinks:
                 sink.sink.close()
+        self._settle()
         return self.counts
+
+    def _settle(self) -> None:
+        """Whatever a stage took beyond what this run gave it came from an earlier run, or from another process."""
+        given = self.counts.read - self.counts.source_rejects
+        for stage in self._stages:
+            self.counts.taken_up += max(0, stage.reader.taken - given)
+            given = stage.passed
 
     def _room(self) -> bool:
         return all(stage.behind() < self.batch for stage in self._stages)
@@ -222,7 +239,11 @@ class _Reader:
 
     def __init__(self, runtime: Embedded, consumer: str, topic: Topic) -> None:
         self.log, self.consumer, self.topic = runtime.log, consumer, topic
-        self.next = runtime.log.consumed(consumer, topic.name)
+        self.committed = runtime.log.consumed(consumer, topic.name)
+        self.next = {p: max(n, runtime.log.first_offset(topic.name, p)) for p, n in self.committed.items()}
+        self.taken = 0
+        if any(self.next[p] > n for p, n in self.committed.items()):
+            log.warning("%s begins after what was trimmed from %s", consumer, topic.name)
 
     def read(self, limit: int) -> list[Message]:
         """The next messages of the first partitions that have any; moves `next` on."""
@@ -237,12 +258,21 @@ class _Reader:
         return out
 
     def commit(self, batch: Sequence[Message]) -> None:
-        ends = {m.partition: m.offset + 1 for m in batch}
-        for partition, following in ends.items():
-            self.log.commit(self.consumer, self.topic.name, partition, following)
+        """Inside a transaction. Raises: StorageError if another process has committed for this consumer."""
+        for partition, following in _ends(batch).items():
+            self.log.commit(self.consumer, self.topic.name, partition, following, expected=self.committed[partition])
+
+    def done(self, batch: Sequence[Message]) -> None:
+        """After the transaction."""
+        self.committed.update(_ends(batch))
+        self.taken += len(batch)
 
     def behind(self) -> int:
         return sum(self.log.next_offset(self.topic.name, p) - n for p, n in self.next.items())
+
+
+def _ends(batch: Sequence[Message]) -> dict[int, int]:
+    return {m.partition: m.offset + 1 for m in batch}
 
 
 class _Local:
@@ -251,6 +281,7 @@ class _Local:
     def __init__(self, runtime: Embedded, stage: Stage, gazetteer: Path | None) -> None:
         self.runtime, self.stage = runtime, stage
         self.reader = _Reader(runtime, stage.name, stage.reads)
+        self.passed = 0
         self.step = loaded(stage, gazetteer)
         self.overlay = _Overlay(runtime.log.state(stage.name))
         self.view = stage.view(self.overlay) if stage.view else None
@@ -267,6 +298,8 @@ class _Local:
                 self.view.apply(made.changes)
             batch.append((message, made))
         self.runtime.durably(lambda: self._commit(batch))
+        self.reader.done(messages)
+        self.passed += sum(made.what == "output" for _, made in batch)
         self.overlay.clear()
         self.runtime.count(self.stage, batch)
         return True
@@ -323,6 +356,7 @@ class _Pooled:
         self.window, self.task_seconds = window, task_seconds
         self.reader = _Reader(runtime, stage.name, stage.reads)
         self.flying: deque[_Flight] = deque()
+        self.passed = 0
 
     def turn(self) -> bool:
         moved = False
@@ -349,6 +383,8 @@ class _Pooled:
                 made = self._one_by_one(messages, e)
             batch += list(zip(messages, made, strict=True))
         self.runtime.durably(lambda: self._commit(batch))
+        self.reader.done([m for m, _ in batch])
+        self.passed += sum(made.what == "output" for _, made in batch)
         self.runtime.count(self.stage, batch)
 
     def _one_by_one(self, messages: Sequence[Message], why: Stalled) -> list[Made]:
@@ -418,6 +454,7 @@ class _SinkTurn:
         self.runtime, self.sink = runtime, sink
         self.name = consumer_of(sink.name)
         self.readers = [_Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
+        self.refused = 0
 
     def resume(self) -> None:
         self.runtime.durably(lambda: self.sink.resume(self.runtime.log.state(self.name)))
@@ -427,6 +464,9 @@ class _SinkTurn:
         if not any(b for _, b in batches):
             return False
         self.runtime.durably(lambda: self._write(batches), lambda: self.sink.resume(self.runtime.log.state(self.name)))
+        for reader, messages in batches:
+            reader.done(messages)
+        self.runtime.counts.sink_rejects += self.refused
         return True
 
     def _write(self, batches: Sequence[tuple[_Reader, list[Message]]]) -> None:
@@ -440,6 +480,7 @@ class _SinkTurn:
                         raise
                     rejects.append((message, Failure(e.reason, str(e), e.retryable)))
         changes = self.sink.flush()
+        self.refused = len(rejects)
         with self.runtime.log.transaction():
             for message, failure in rejects:
                 self.runtime.reject(reject_of(message, self.name, failure), message.time)
@@ -458,6 +499,7 @@ class _Feed:
     """Reads a source into the log; where it stood is committed with what it gave."""
 
     STATE = "source"
+    REJECTED = "source-rejects"  # what was already rejected, so that an archive replayed again adds none
 
     def __init__(self, runtime: Embedded, source: Source) -> None:
         self.runtime, self.source = runtime, source
@@ -483,6 +525,8 @@ class _Feed:
             self.done = True
         if found:
             self.position = found[-1].position
+        elif not self.done:
+            return False
         encoded = [_encoded(item.record, self.runtime.max_bytes) for item in found]
         self.runtime.durably(lambda: self._commit(encoded))
         self.runtime.counts.read += len(found)
@@ -491,20 +535,30 @@ class _Feed:
         for record, _ in encoded:
             if isinstance(record, Reject):
                 self.runtime.counts.rejects[record.reason] += 1
+                self.runtime.counts.source_rejects += 1
         return bool(found)
 
     def _commit(self, encoded: Sequence[tuple[Article | Reject, bytes]]) -> None:
         store = self.runtime.log
+        known = store.state(self.REJECTED)
         with store.transaction():
             for record, value in encoded:
                 if isinstance(record, Reject):
-                    store.append(REJECTS.name, REJECTS.key(record), value)
+                    if (mark := _mark(record)) not in known:
+                        store.change(self.REJECTED, {mark: b"1"})
+                        store.append(REJECTS.name, REJECTS.key(record), value)
                 else:
                     at = record.published
                     time_ = None if at is None else int(at.timestamp() * 1000)
                     store.append(ARTICLES.name, ARTICLES.key(record), value, time_)
             state = {"position": self.position, "done": self.done}
             store.change(self.STATE, {self.source.identity: orjson.dumps(state)})
+
+
+def _mark(reject: Reject) -> str:
+    """What tells a source's reject from all others: where it stood and what it was."""
+    parts = "\x1f".join(map(str, (reject.file, reject.line, reject.offset, reject.reason, reject.value)))
+    return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _encoded(record: Article | Reject, max_bytes: int) -> tuple[Article | Reject, bytes]:

@@ -14,6 +14,8 @@ from types import FrameType
 
 from connectors.sinks import SINKS
 from pipeline.config import Config
+from pipeline.errors import StorageError
+from pipeline.flow import FLOW
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article
@@ -33,34 +35,81 @@ def run_flow(
     """Runs every stage over the data folder until the source is read and all have caught up (`follow`: until stopped).
 
     Returns what became of the articles, and whether it was stopped early. Where another process already runs the
-    stages of this folder, the source is only appended to the log, for that process to take up.
-    Raises: StorageError, FileError; never for what an article holds.
+    stages of this folder, the source is only appended to the log, for that process to take up; should it end before it
+    has, the stages are run here.
+    Raises: StorageError (also if there is no source and another process runs the stages), FileError; never for what an
+    article holds.
     """
     data = config.data_dir
     data.mkdir(parents=True, exist_ok=True)
-    with stop_on_signals() as stop, runner_lock(data) as alone, contextlib.ExitStack() as stack:
-        store = SqliteLog(config.log_file, partitions=config.log.partitions, synchronous=config.log.synchronous)
-        stack.callback(store.close)
+    with stop_on_signals() as stop, contextlib.ExitStack() as stack:
         pool = Pool(config.run.processes)
         stack.callback(pool.close)
-        if not alone:
-            log.warning("another rasd process runs the stages of %s: only adding to its log", data)
-        runtime = Embedded(
-            store,
-            [SINKS[name](data) for name in config.sinks.enabled] if alone else [],
-            pool,
-            **({} if alone else {"flow": ()}),
-            gazetteer=Path(config.extract.gazetteer) if config.extract.gazetteer else None,
-            batch=config.run.batch,
-            window=config.run.window,
-            task_seconds=config.run.task_seconds,
-            pause_seconds=config.run.pause_seconds,
-            max_bytes=config.log.max_record_bytes,
-            stop=stop,
-            watch=watch,
-        )
-        counts = runtime.run(source(pool, stop) if source else None, follow=follow and alone)
+        store = SqliteLog(config.log_file, partitions=config.log.partitions, synchronous=config.log.synchronous)
+        stack.callback(store.close)
+        feed = source(pool, stop) if source else None
+        with runner_lock(data) as alone:
+            if not alone and feed is None:
+                raise StorageError(f"another rasd process runs the stages of {data} already", reason="in-use")
+            if not alone:
+                log.warning("another rasd process runs the stages of %s: only adding to its log", data)
+            counts = _runtime(config, store, pool, stop, watch, stages=alone).run(feed, follow=follow and alone)
+        if counts.left and not stop.is_set() and _orphaned(store, data, stop):
+            log.info("the other process has ended: going on here")
+            with runner_lock(data) as alone:
+                if alone:
+                    rest = _runtime(config, store, pool, stop, watch, stages=True).run()
+                    counts = _joined(counts, rest)
         return counts, stop.is_set()
+
+
+def _runtime(
+    config: Config,
+    store: SqliteLog,
+    pool: Pool,
+    stop: threading.Event,
+    watch: Callable[[Counts], None],
+    *,
+    stages: bool,
+) -> Embedded:
+    return Embedded(
+        store,
+        [SINKS[name](config.data_dir) for name in config.sinks.enabled] if stages else [],
+        pool,
+        flow=FLOW if stages else (),
+        gazetteer=Path(config.extract.gazetteer) if config.extract.gazetteer else None,
+        batch=config.run.batch,
+        window=config.run.window,
+        task_seconds=config.run.task_seconds,
+        pause_seconds=config.run.pause_seconds,
+        max_bytes=config.log.max_record_bytes,
+        stop=stop,
+        watch=watch,
+    )
+
+
+def _orphaned(store: SqliteLog, data: Path, stop: threading.Event, seconds: float = 5.0) -> bool:
+    """True if what was added to the log for another process is left to nobody: that process ended meanwhile."""
+    first = FLOW[0]
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not stop.wait(0.2):
+        with runner_lock(data) as free:
+            if free:
+                return True
+        done = store.consumed(first.name, first.reads.name)
+        if all(store.next_offset(first.reads.name, p) <= n for p, n in done.items()):
+            return False
+    return False
+
+
+def _joined(added: Counts, rest: Counts) -> Counts:
+    """Counts of one replay in two parts: what was only added to the log at first was then done here."""
+    taken = min(added.left, rest.taken_up)
+    rest.read, rest.source_rejects = added.read, added.source_rejects
+    rest.rejects.update(added.rejects)
+    rest.taken_up -= taken
+    rest.left = added.left - taken
+    return rest
 
 
 @contextlib.contextmanager

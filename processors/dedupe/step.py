@@ -137,7 +137,7 @@ def _observation(article: Article) -> str:
     parts = (
         article.content_hash,
         article.url,
-        at and at.file,
+        at and at.file.removesuffix(".gz").removesuffix(".zst"),  # a compressed copy is the same archive
         at and at.offset,
         article.fetched,
         article.updated,

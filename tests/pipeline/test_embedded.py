@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from pipeline import wire
+from pipeline.errors import StorageError
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article, Reject
@@ -208,3 +209,74 @@ def test_an_article_too_large_for_the_log_is_a_reject_not_a_crash(runtime: MakeR
     assert counts.outputs == 2
     assert counts.rejects == {"too-large": 1, "bad-text": 1}
     assert counts.ended == counts.read == 4
+
+
+def test_an_archives_rejects_are_kept_once_however_often_it_is_replayed(runtime: MakeRuntime) -> None:
+    bad = Reject(stage="source", reason="bad-json", error="not JSON", file="a.jsonl", line=2, offset=9, value="eA==")
+    other = Reject(stage="source", reason="bad-json", error="not JSON", file="a.jsonl", line=3, offset=99, value="eA==")
+    for _ in range(2):
+        run = runtime()
+        counts = run.run(ListSource([*articles(2), bad, other]))
+        assert counts.rejects == {"bad-json": 2}
+    assert [wire.decode(Reject, v).line for v in values(run.log, "rasd.rejects")] == [2, 3]
+
+
+def test_what_another_run_added_is_told_apart_from_what_this_one_read(runtime: MakeRuntime) -> None:
+    added = runtime(flow=())
+    counts = added.run(ListSource(articles(20), "first"))
+    assert (counts.read, counts.left, counts.ended) == (20, 20, 0)
+    run = runtime()
+    counts = run.run(ListSource(articles(30)[20:], "second"))
+    assert (counts.read, counts.taken_up, counts.outputs) == (10, 20, 30)
+    assert counts.ended + counts.left == counts.read + counts.taken_up
+
+
+def test_trimming_before_the_stages_ran_loses_no_article(runtime: MakeRuntime) -> None:
+    runtime(flow=()).run(ListSource(articles(20)))
+    run = runtime()
+    with run.log.transaction():
+        assert run.log.trim("rasd.articles", 10**15) == 0
+    assert run.run().outputs == 20
+
+
+def test_a_sink_that_comes_late_begins_where_the_log_does(
+    runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = runtime()
+    run.run(ListSource(articles(20)))
+    with run.log.transaction():
+        run.log.trim("rasd.events", 10**15)
+    sink = MemorySink()
+    late = runtime(sink)
+    assert "after what was trimmed" in caplog.text
+    late.run(ListSource(articles(25)[20:], "more"))
+    assert len(sink.kept) == 5
+
+
+def test_two_runs_over_one_log_cannot_both_commit(runtime: MakeRuntime) -> None:
+    run = runtime()
+    runtime(flow=()).run(ListSource(articles(5)))
+    runtime().run()
+    runtime(flow=()).run(ListSource(articles(9)[5:], "more"))
+    run._stages[0].reader.next = {0: 0}
+    with pytest.raises(StorageError, match="another process"):
+        run.run()
+
+
+def test_a_source_that_has_nothing_due_writes_nothing(runtime: MakeRuntime) -> None:
+    stop = threading.Event()
+
+    class Idle(ListSource):
+        looks = 0
+
+        def read(self, skip: int = 0) -> Iterator[None]:  # type: ignore[override]
+            while True:
+                self.looks += 1
+                if self.looks > 20:
+                    stop.set()
+                yield None
+
+    run = runtime(stop=stop)
+    writes = run.log._db.total_changes
+    run.run(Idle([]))
+    assert run.log._db.total_changes == writes

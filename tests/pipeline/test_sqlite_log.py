@@ -151,3 +151,46 @@ def test_foreign_newer_and_missing_files_are_told_apart(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "newer")
     with pytest.raises(StorageError, match="no log yet"):
         SqliteLog(tmp_path / "missing", readonly=True)
+
+
+def test_nothing_is_trimmed_that_a_known_consumer_has_not_begun_to_read(log: SqliteLog) -> None:
+    with log.transaction():
+        log.register("late", "one")
+    fill(log, "one", 5)
+    with log.transaction():
+        log.commit("early", "one", 0, 5)
+        assert log.trim("one", 10**15) == 0
+        log.register("early", "one")  # again: changes nothing
+        log.commit("late", "one", 0, 3)
+        assert log.trim("one", 10**15) == 3
+    assert log.consumed("early", "one") == {0: 5}
+    assert log.first_offset("one", 0) == 3
+
+
+def test_a_commit_from_where_the_consumer_no_longer_stands_is_refused(log: SqliteLog) -> None:
+    fill(log, "one", 5)
+    with log.transaction():
+        log.commit("reader", "one", 0, 2, expected=0)
+        log.commit("reader", "one", 0, 4, expected=2)
+    with pytest.raises(StorageError, match="another process"), log.transaction():
+        log.commit("reader", "one", 0, 3, expected=2)
+    assert log.consumed("reader", "one") == {0: 4}
+
+
+def test_a_closed_log_is_read_without_write_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.sqlite"
+    log = SqliteLog(path)
+    fill(log, "one", 2)
+    log.close()
+    real = sqlite3.connect
+
+    def refused(name: str, *args: object, **given: object) -> sqlite3.Connection:
+        if "mode=ro" in str(name):  # what SQLite says where it may not make the files beside the database
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        return real(name, *args, **given)  # type: ignore[arg-type, no-any-return]
+
+    for connect in (real, refused):
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        reader = SqliteLog(path, readonly=True)
+        assert [m.value for m in reader.read("one", 0, 0, 9)] == [b"v0", b"v1"]
+        reader.close()
