@@ -36,6 +36,14 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "sinks": ("The outputs.", {"reset": "pipeline.cli.sinks:reset"}),
     "log": ("Keep the log small.", {"trim": "pipeline.cli.log:trim"}),
+    "gazetteer": (
+        "More place names, from files you downloaded.",
+        {
+            "import": "pipeline.cli.gazetteer:import_files",
+            "info": "pipeline.cli.gazetteer:info",
+            "lookup": "pipeline.cli.gazetteer:lookup",
+        },
+    ),
     "config": (
         "The settings: check them, see where each comes from.",
         {"check": "pipeline.cli.config:check", "show": "pipeline.cli.config:show"},
