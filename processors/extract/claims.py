@@ -253,9 +253,10 @@ def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     if not found or (p.noun is None and not p.sides and not placed):
         return None
     previous = found[-1]
-    if placed and p.noun is None and c.r.sentence[previous.at] == c.r.sentence[q.core] and q.first - previous.last <= 8:
-        return make(c, q, replace(p, sides=previous.sides, side_rule="same-people"), previous.outcome, "per-place", found,
-                    governor=previous.governor)  # fmt: skip
+    near = c.r.sentence[previous.at] == c.r.sentence[q.core] and q.first - previous.last <= 8
+    if placed and p.noun is None and near:
+        same = replace(p, sides=previous.sides, side_rule="same-people")
+        return make(c, q, same, previous.outcome, "per-place", found, governor=previous.governor)
     joined = c.r.words[q.first].startswith("و") or (q.first and c.r.words[q.first - 1] in ("و", "ومن", "ثم"))
     if not joined or not 0 <= q.first - previous.last <= 2 or c.r.sentence[previous.at] != c.r.sentence[q.core]:
         return None

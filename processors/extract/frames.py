@@ -20,8 +20,8 @@ from processors.text import COMMA, SENTENCE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
-RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "transfer",
-        "arrest", "defend", "generic", "kill", "agreement", "weak")  # fmt: skip
+RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "loot",
+        "built", "found", "transfer", "arrest", "defend", "generic", "kill", "agreement", "weak")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _admitted(
     article: About,
 ) -> str | None:
     """The rule that lets a trigger be an event, or None."""
-    hot = article.war
+    hot = article.war or any(p.country in c.at_war for p in places.between(*c.r.bounds(hit.first))[:6])
     flags = hit.entry.flags
     low, high = c.r.bounds(hit.first)
     near = c.actors.between(*inner)
@@ -219,7 +219,16 @@ def _admitted(
     if "abduct" in flags:
         return "abduction" if own or (armed and here) else None
     if "agreement" in flags:
-        return None
+        signed = any(c.cue(k, "sign") for k in range(max(inner[0], hit.first - 8), hit.first))
+        parties = {ids.near(n.id) for n in armed if n.rule != "adjective"}
+        return "agreement" if signed and (len(parties) > 1 or any(n.also for n in armed)) else None
+    if "loot" in flags:
+        gang = [n for n in armed if n.rule != "adjective" and not n.flags & {"country", "police"}]
+        return "looting" if gang and hot else None
+    if "built" in flags or "found" in flags:
+        kind = "build" if "built" in flags else "find"
+        done = any(c.cue(k, kind) for k in range(max(inner[0], hit.first - 8), hit.first))
+        return kind if done and any(n.rule != "adjective" for n in armed) and here else None
     forces = [n for n in firm if is_force(ids, n)]
     if "attack" in flags:
         hurt = any(c.hits.at("persons", k) for k in range(hit.last, min(hit.last + 3, inner[1])))
@@ -254,7 +263,8 @@ def _admitted(
         return "clash" if len(sides) > 1 or violent or both or placed else None
     if "generic" in flags or "defend" in flags:
         crowd = any(n.id == "protesters" for n in near)
-        return "attack" if forces or violent or crowd or (hot and firm and here) else None
+        aimed = bool(armed) and any(c.cue(k, "armed_target", "civil_target") for k in range(*inner))
+        return "attack" if forces or violent or crowd or (hot and here and (firm or aimed)) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
         by = bool(armed) or any(n.armed for n in near)
