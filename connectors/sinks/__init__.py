@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from connectors.sinks import jsonl, sqlite
 from connectors.sinks.jsonl import JsonlSink
 from connectors.sinks.sqlite import SqliteSink
 from pipeline.records import Record
@@ -60,3 +61,7 @@ KEEPS: dict[str, tuple[str, ...]] = {
     "jsonl": ("events",),
     "sqlite": ("rasd.sqlite", "rasd.sqlite-wal", "rasd.sqlite-shm"),
 }
+
+#: What a sink's files are worth, in a few words, by the data folder and the committed state. Raise StorageError where
+#: `resume` would, and touch nothing.
+CHECKS: dict[str, Callable[[Path, Mapping[str, bytes]], str]] = {"jsonl": jsonl.check, "sqlite": sqlite.check}

@@ -99,6 +99,9 @@ CREATE TABLE staged (              -- records whose coding has not arrived yet: 
     article_id TEXT NOT NULL, revision INTEGER NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, json TEXT NOT NULL,
     PRIMARY KEY (article_id, revision, record, id)) STRICT;
 
+CREATE TABLE sink (                -- which log the records came from; not for reading
+    only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL, committed INTEGER NOT NULL) STRICT;
+
 -- Views for people.
 
 CREATE VIEW current_articles AS    -- the newest text of each article

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from connectors.sinks.jsonl import id_of
 from connectors.sinks.load import Loader
 from pipeline.errors import RasdError, StorageError, StoragePaused
 from pipeline.records import Coding, Event, Record, Toll, Unique, Verdict
@@ -31,7 +32,10 @@ _PASSING = {
 
 
 class SqliteSink:
-    """See the module and `connectors.sinks.Sink`. State kept by the runner: `file`, present once it was written."""
+    """See the module and `connectors.sinks.Sink`. State kept by the runner: `file`, once anything was committed.
+
+    It is the id that table `sink` names too, so that one log's records are never mixed with another's.
+    """
 
     name = "sqlite"
     topics: tuple[str, ...] = ("rasd.unique", "rasd.verdicts", "rasd.events")
@@ -41,27 +45,25 @@ class SqliteSink:
         self._busy_seconds = busy_seconds
         self._committed: Mapping[str, bytes] = {}
         self._db: sqlite3.Connection | None = None
+        self._marked = False
         self._buffer: list[tuple[Record, bytes]] = []
 
     def resume(self, committed: Mapping[str, bytes]) -> None:
         self.close()
         self._committed = committed
         if "file" in committed and not self.path.exists():
-            raise StorageError(
-                f"{self.path}: the file is gone, but records were written to it: put it back, or reset the sink so"
-                " that everything is written again",
-                reason="sink-gone",
-            )
+            raise _gone(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with _troubles(self.path):
-            self._db = sqlite3.connect(
-                self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
-            )
+            db = sqlite3.connect(self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False)
             try:
-                _prepare(self._db, self.path)
+                _prepare(db, self.path, committed)
+                self._marked = False
+                self._mark(db)
             except BaseException:
-                self.close()
+                db.close()
                 raise
+        self._db = db
 
     def write(self, record: Record, value: bytes) -> None:
         if not isinstance(record, Unique | Verdict | Event | Toll | Coding):
@@ -71,36 +73,85 @@ class SqliteSink:
     def flush(self) -> Mapping[str, bytes]:
         if self._db is None:
             raise StoragePaused(f"{self.path}: not brought back to its committed state yet")
-        if not self._buffer:
+        if not self._buffer and (self._marked or "file" not in self._committed):
             return {}
+        changes: dict[str, bytes] = {}
         try:
             with _troubles(self.path), transaction(self._db):
+                if self._buffer and "file" not in self._committed:
+                    changes["file"] = id_of(self._buffer[0][1])
+                    self._db.execute("INSERT OR REPLACE INTO sink VALUES (1, ?, 0)", (changes["file"].decode(),))
+                self._mark(self._db)
                 Loader(self._db).load(self._buffer)
         except BaseException:
-            self.close()
+            self._drop()
             raise
         self._buffer = []
-        return {} if "file" in self._committed else {"file": b"1"}
+        return changes
 
     def close(self) -> None:
+        if self._db is not None and not self._marked:
+            with contextlib.suppress(sqlite3.Error):  # the next `resume` does it
+                self._mark(self._db)
+        self._drop()
+
+    def _drop(self) -> None:
         self._buffer = []
         if self._db is not None:
             self._db.close()
             self._db = None
 
+    def _mark(self, db: sqlite3.Connection) -> None:
+        """Says in the file that its records were committed, so that a new log does not take them for its own."""
+        if not self._marked and "file" in self._committed:
+            if db.execute("SELECT count(*) FROM sink WHERE NOT committed").fetchone()[0]:
+                db.execute("UPDATE sink SET committed = 1")
+            self._marked = True
+
+
+def check(data: Path, committed: Mapping[str, bytes]) -> str:
+    """What the file holds, in a few words. Raises: StorageError where `resume` would; touches nothing."""
+    path = data / FILE
+    if not path.exists():
+        if "file" in committed:
+            raise _gone(path)
+        return "nothing written yet"
+    with contextlib.closing(open_readonly(data)) as db, _troubles(path):
+        _belongs(db, path, committed)
+    return f"{path.stat().st_size:,} bytes"
+
 
 def open_readonly(data: Path) -> sqlite3.Connection:
-    """The file to read from. Raises: StorageError if there is none, or none of ours."""
+    """The file to read from, also where nothing may be written. Raises: StorageError if none of ours is there."""
     path = data / FILE
     if not path.exists():
         raise StorageError(f"{path}: there is no such file yet (the sqlite sink writes it)", reason="no-sink")
     with _troubles(path):
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        db = connect_readonly(path)
         try:
             _check(db, path)
         except BaseException:
             db.close()
             raise
+    return db
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A database to read from. Raises: sqlite3.Error.
+
+    Reading in WAL mode makes files beside the database. Where that is not allowed and no writer has left a `-wal`, the
+    file is whole as it lies there and is read as one that does not change.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+    try:
+        db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.Error as e:
+        db.close()
+        refused = e.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        if not refused or path.with_name(f"{path.name}-wal").exists():
+            raise
+        return sqlite3.connect(f"{uri}&immutable=1", uri=True)
     return db
 
 
@@ -145,8 +196,9 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
+def _prepare(db: sqlite3.Connection, path: Path, committed: Mapping[str, bytes]) -> None:
     fresh = _check(db, path)
+    _belongs(db, path, committed)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA cache_size = -32000")
@@ -170,6 +222,33 @@ def _check(db: sqlite3.Connection, path: Path) -> bool:
     if application != APPLICATION and (tables or application or version):
         raise StorageError(f"{path}: a database of another program: move it away", reason="sink-foreign")
     return not tables
+
+
+def _belongs(db: sqlite3.Connection, path: Path, committed: Mapping[str, bytes]) -> None:
+    """Raises: StorageError if the file was filled from another log than the one that keeps this state."""
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    row = db.execute("SELECT id, committed FROM sink").fetchone() if "sink" in tables else None
+    id = committed.get("file")
+    if "sink" not in tables:
+        foreign = bool(tables) or id is not None
+    elif id is None:
+        foreign = row is not None and bool(row[1])
+    else:
+        foreign = row is None or row[0].encode() != id
+    if foreign:
+        raise StorageError(
+            f"{path}: these records were written from another log: move the file away, bring that log back, or"
+            " `rasd sinks reset sqlite`",
+            reason="sink-foreign",
+        )
+
+
+def _gone(path: Path) -> StorageError:
+    return StorageError(
+        f"{path}: the file is gone, but records were written to it: put it back, or `rasd sinks reset sqlite` so that"
+        " everything is written again",
+        reason="sink-gone",
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

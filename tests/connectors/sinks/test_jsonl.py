@@ -118,20 +118,99 @@ def test_codings_go_on_in_a_new_file_at_the_same_line_however_batches_fall(
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_a_file_of_ours_that_was_never_committed_is_removed_and_other_files_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "events"
-    folder.mkdir()
-    for name in ("2018-03-01.jsonl", "notes.txt", "2018-3-1.jsonl"):
-        (folder / name).write_text("x")
+def test_what_a_killed_first_flush_left_is_removed_and_other_files_stay(tmp_path: Path) -> None:
+    killed = JsonlSink(tmp_path)
+    killed.resume({})
+    for _, record, value in coded(event()):
+        killed.write(record, value)
+    killed.flush()  # never committed
+    for name in ("notes.txt", "2018-3-1.jsonl"):
+        (tmp_path / "events" / name).write_text("x")
     JsonlSink(tmp_path).resume({})
-    assert sorted(p.name for p in folder.iterdir()) == ["2018-3-1.jsonl", "codings", "notes.txt"]
+    assert sorted(p.name for p in (tmp_path / "events").iterdir()) == ["2018-3-1.jsonl", "codings", "notes.txt"]
 
 
-def test_files_of_a_lost_log_are_not_taken_for_leftovers(runner: Runner, tmp_path: Path) -> None:
-    runner.run(coded(event()), 1)
-    with pytest.raises(StorageError, match="another log"):
+def test_what_a_killed_later_flush_left_is_removed(runner: Runner, tmp_path: Path) -> None:
+    runner.run(coded(event()), 10)
+    killed = JsonlSink(tmp_path)
+    killed.resume(runner.state)
+    for _, record, value in coded(event("e2", "a2", day=dt.date(2018, 5, 5))):
+        killed.write(record, value)
+    killed.flush()
+    assert (tmp_path / "events/2018-05-05.jsonl").exists()
+    JsonlSink(tmp_path).resume(runner.state)
+    assert [p.name for p in (tmp_path / "events").glob("*.jsonl")] == ["2018-03-01.jsonl"]
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_files_of_a_lost_log_are_not_taken_for_leftovers(runner: Runner, tmp_path: Path, batch: int) -> None:
+    runner.run(coded(event()), batch)
+    with pytest.raises(StorageError, match=r"another log.*move the folder away.*rasd sinks reset jsonl") as caught:
         JsonlSink(tmp_path).resume({})
+    assert caught.value.reason == "sink-foreign"
     assert ids(tmp_path / "events/2018-03-01.jsonl") == [("event", "e1")]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_that_we_did_not_write_is_never_removed(runner: Runner, tmp_path: Path, known: bool) -> None:
+    if known:
+        runner.run(coded(event()), 1)
+    (tmp_path / "events").mkdir(exist_ok=True)
+    mine = tmp_path / "events/2001-01-01.jsonl"
+    mine.write_text("{}\n")
+    with pytest.raises(StorageError, match="knows nothing of 2001-01-01"):
+        JsonlSink(tmp_path).resume(runner.state)
+    assert mine.read_text() == "{}\n"
+
+
+def test_an_empty_file_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events/2001-01-01.jsonl").touch()
+    JsonlSink(tmp_path).resume({})
+    assert list((tmp_path / "events").glob("*.jsonl")) == []
+
+
+def test_a_file_that_appears_before_we_make_it_is_neither_written_nor_removed(runner: Runner, tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path)
+    sink.resume({})
+    mine = tmp_path / "events/2018-03-01.jsonl"
+    mine.write_text("mine\n")
+    for _, record, value in coded(event()):
+        sink.write(record, value)
+    with pytest.raises(StorageError, match="not the 0 we wrote"):
+        sink.flush()
+    with pytest.raises(StorageError, match="knows nothing of"):
+        JsonlSink(tmp_path).resume({})
+    assert mine.read_text() == "mine\n"
+
+
+def test_files_are_not_cut_by_the_state_of_another_log(tmp_path: Path) -> None:
+    logs = [Runner(lambda name=name: JsonlSink(tmp_path / name)) for name in ("one", "two")]  # type: ignore[misc]
+    logs[0].run(coded(event("longer" * 9)), 10)
+    logs[1].run(coded(event("e1")), 10)
+    with pytest.raises(StorageError, match="another log"):
+        JsonlSink(tmp_path / "one").resume(logs[1].state)
+    assert ids(tmp_path / "one/events/2018-03-01.jsonl") == [("event", "longer" * 9)]
+
+
+def test_a_refused_folder_is_left_as_it_is_when_the_sink_is_closed(runner: Runner, tmp_path: Path) -> None:
+    runner.run(coded(event()), 10)
+    before = {p: p.read_bytes() for p in (tmp_path / "events").rglob("*") if p.is_file()}
+    sink = JsonlSink(tmp_path)
+    with pytest.raises(StorageError):
+        sink.resume({**runner.state, "folder": b"another"})
+    sink.close()
+    assert {p: p.read_bytes() for p in (tmp_path / "events").rglob("*") if p.is_file()} == before
+
+
+def test_check_says_what_is_there_and_touches_nothing(runner: Runner, tmp_path: Path) -> None:
+    assert jsonl.check(tmp_path / "none", {}) == "nothing written yet"
+    assert not (tmp_path / "none").exists()
+    runner.run(coded(event()), 10)
+    size = sum(p.stat().st_size for p in tmp_path.rglob("*.jsonl"))
+    assert jsonl.check(tmp_path, runner.state) == f"2 files, {size:,} bytes"
+    with pytest.raises(StorageError, match="another log"):
+        jsonl.check(tmp_path, {})
 
 
 def test_a_folder_that_was_taken_away_is_an_error(runner: Runner, tmp_path: Path) -> None:
@@ -148,12 +227,24 @@ def test_a_file_that_lost_its_end_is_an_error(runner: Runner, tmp_path: Path) ->
         JsonlSink(tmp_path).resume(runner.state)
 
 
-def test_a_day_that_was_taken_away_is_an_error_once_something_happens_on_it(runner: Runner, tmp_path: Path) -> None:
-    runner.run(coded(event()), 10)
-    (tmp_path / "events/2018-03-01.jsonl").unlink()
+def test_a_day_that_was_taken_away_is_an_error_at_the_next_start(runner: Runner, tmp_path: Path) -> None:
     runner.run([*coded(event()), *coded(event("e2", "a2", day=dt.date(2018, 3, 2)))], 10)
+    (tmp_path / "events/2018-03-01.jsonl").unlink()
+    with pytest.raises(StorageError, match=r"2018-03-01\.jsonl is gone"):
+        JsonlSink(tmp_path).resume(runner.state)
+
+
+def test_a_day_that_is_taken_away_meanwhile_is_an_error_once_something_happens_on_it(
+    runner: Runner, tmp_path: Path
+) -> None:
+    runner.run(coded(event()), 10)
+    sink = JsonlSink(tmp_path)
+    sink.resume(runner.state)
+    (tmp_path / "events/2018-03-01.jsonl").unlink()
+    for _, record, value in coded(event("e3", "a3")):
+        sink.write(record, value)
     with pytest.raises(StorageError, match="file is gone"):
-        runner.run([message(event())] * 4 + coded(event("e3", "a3")), 10)
+        sink.flush()
     assert not (tmp_path / "events/2018-03-01.jsonl").exists()
 
 

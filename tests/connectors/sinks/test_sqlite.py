@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import orjson
 import pytest
 
 from connectors.sinks.load import Loader
-from connectors.sinks.sqlite import SqliteSink, article_of, event_of, open_readonly
+from connectors.sinks.sqlite import SqliteSink, article_of, check, event_of, open_readonly
 from pipeline.errors import RasdError, StorageError, StoragePaused
 from pipeline.records import EventDate, Place
 from tests.connectors.sinks.builders import (
@@ -330,6 +332,62 @@ def test_a_file_that_was_taken_away_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rasd.sqlite").unlink()
     with pytest.raises(StorageError, match="gone"):
         SqliteSink(tmp_path).resume(runner.state)
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_file_that_a_lost_log_filled_is_refused(tmp_path: Path, batch: int) -> None:
+    filled(tmp_path, *coded(event()), batch=batch)
+    sink = SqliteSink(tmp_path)
+    with pytest.raises(StorageError, match=r"another log.*rasd sinks reset sqlite") as caught:
+        sink.resume({})
+    assert caught.value.reason == "sink-foreign"
+    sink.close()
+    assert len(ask(tmp_path, "SELECT * FROM events")) == 1
+
+
+def test_a_file_that_another_log_filled_is_refused(tmp_path: Path) -> None:
+    logs = [Runner(lambda name=name: SqliteSink(tmp_path / name)) for name in ("one", "two")]  # type: ignore[misc]
+    logs[0].run(coded(event("e1")), 10)
+    logs[1].run(coded(event("e2")), 10)
+    with pytest.raises(StorageError, match="another log"):
+        SqliteSink(tmp_path / "one").resume(logs[1].state)
+    (tmp_path / "one/rasd.sqlite").write_bytes(b"")
+    with pytest.raises(StorageError, match="another log"):
+        SqliteSink(tmp_path / "one").resume(logs[0].state)
+
+
+def test_what_a_killed_first_flush_left_is_taken_up(tmp_path: Path) -> None:
+    killed = SqliteSink(tmp_path)
+    killed.resume({})
+    feed(killed, coded(event()))
+    killed.flush()  # never committed
+    filled(tmp_path, *coded(event()))
+    assert len(ask(tmp_path, "SELECT * FROM events")) == 1
+
+
+def test_check_says_what_is_there_and_touches_nothing(tmp_path: Path) -> None:
+    assert check(tmp_path / "none", {}) == "nothing written yet"
+    assert not (tmp_path / "none").exists()
+    runner = Runner(lambda: SqliteSink(tmp_path))
+    runner.run(coded(event()), 10)
+    assert check(tmp_path, runner.state).endswith(" bytes")
+    for state in ({}, {"file": b"another"}):
+        with pytest.raises(StorageError, match="another log"):
+            check(tmp_path, state)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="steps down from root to somebody who may not write")
+def test_a_file_is_read_where_nothing_may_be_written() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        data = filled(Path(name), *coded(event()))
+        data.chmod(0o755)
+        assert not (data / "rasd.sqlite-wal").exists()
+        os.seteuid(65534)
+        try:
+            rows = ask(data, "SELECT id FROM events")
+        finally:
+            os.seteuid(0)
+        assert rows == [{"id": "e1"}]
 
 
 def test_a_full_disk_pauses_rolls_back_and_loses_nothing(tmp_path: Path) -> None:
