@@ -95,13 +95,14 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
     for _, q in sorted(items, key=lambda x: (x[0], x[1].vague)):
         if q.core < covered or c.r.sentences[c.r.sentence[q.core]].skip:
             continue
-        claim = _claim(c, q, found)
+        p = people(c, q.last)
+        claim = _claim(c, q, p, found)
         if claim is not None:
             if _one_more(c, found, claim):
                 found[-1] = _together(c, found[-1], claim)
             else:
                 found.append(claim)
-            covered = max(claim.last, q.last)
+            covered = max(p.last, q.last)
     return _sums(c, found)
 
 
@@ -137,8 +138,7 @@ def _implied(c: Context, counted: set[int]) -> list[Quantity]:
     return out
 
 
-def _claim(c: Context, q: Quantity, found: list[Found]) -> Found | None:
-    p = people(c, q.last)
+def _claim(c: Context, q: Quantity, p: People, found: list[Found]) -> Found | None:
     if p.unit or (q.vague and q.first == q.last and p.head is None):
         return None
     if q.count == 0:

@@ -80,8 +80,8 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
         and _near(r, i + 1, COMMA)
         and (hits.at("months", i + 1) is not None or _day_number(r, numbers, i + 1) is not None)
     ):
-        behind = _absolute(r, hits, numbers, i + 1, today)
-        return replace(behind, first=i) if behind is not None else None
+        date = _absolute(r, hits, numbers, i + 1, today)
+        return replace(date, first=i) if date is not None else None
     month = hits.at("months", i)
     first, k, day = i, i, None
     if month is None:

@@ -19,6 +19,7 @@ HOT = 2  # words of war in an article that make it one about war
 _NOUN_BEFORE_TO = frozenset(
     "managed went continued due led leading response responded thanks owing prior subjected exposed addition close".split()
 )
+_OF_WAR = frozenset(("combatant", "journalist", "aid_worker", "health_worker"))
 _VERBS = frozenset(["was", "were", "is", "are", "been", "be", "being"])
 
 
@@ -56,7 +57,7 @@ def _named(c: Context, hit: Hit) -> bool:
     """A trigger inside an actor's name, or one that is a verb elsewhere («hit» in «Hit, Iraq»)."""
     for k in range(hit.first, max(hit.first - 5, -1), -1):
         actor = c.named.get(k)
-        if actor is not None:
+        if actor is not None and not actor.weak:
             return hit.last <= actor.last
     return hit.first in c.dated
 
@@ -176,10 +177,11 @@ def _admitted(
     rule = None
     if "kill" in flags:
         counted = [k for k in violent if claims[k].governor is not None or claims[k].rule in ("number-noun", "tally")]
-        rule = "killing" if counted and hot and (local or armed or here) else None
+        war = hot or armed or any(claims[k].category in _OF_WAR for k in counted)
+        rule = "killing" if counted and war and (armed or here) else None
     elif "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
-        rule = "arrest" if (taken and hot) or (hot and firm and verb and local) else None
+        rule = "arrest" if (taken and (hot or forces)) or (hot and firm and verb and local) else None
     elif "abduct" in flags:
         rule = "abduction" if own or (armed and here) else None
     elif "capture" in flags:

@@ -154,7 +154,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named) -> tuple[str, str] | None:
         return ("target", "people-hit") if hit and f.type not in PROTEST else None
     passive = any(w in _AUX for w in c.r.words[max(t.first - 3, f.inner[0]) : t.first])
     verb = t.entry.get("form") == "verb"
-    if n.last <= t.first:
+    if n.first < t.first:
         return _in_front(c, f, n, verb, passive)
     return _behind(c, f, n, verb, passive)
 

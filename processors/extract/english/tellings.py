@@ -28,9 +28,7 @@ def tellings(
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
-    if not any(not f.flags & {"kill", "weak"} for f in found) and not any(
-        ids.armed(n.id) and not n.weak and n.rule != "adjective" for n in c.actors
-    ):
+    if all("kill" in f.flags for f in found) and not any(ids.armed(n.id) and n.rule != "adjective" for n in c.actors):
         return []
     homes = _homes(c, found, claims, rules)
     by_sentence: dict[int, list[Speaker]] = {}
