@@ -5,6 +5,7 @@ Nothing here looks at the clock: the same archive read with the same options giv
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.clean import Page, clean_page
+from connectors.sinks.jsonl import MARKER, UNCOMMITTED
 from connectors.sources.charset import decode
 from connectors.sources.feeds import Entry, parse_feed
 from connectors.sources.lines import KEPT, Line, read_lines
@@ -35,6 +37,9 @@ _COMPRESSED = (".gz", ".zst")
 _OPENERS = (b"[", b"{")
 _SAVED_FROM = re.compile(rb"<!--\s*saved from url=\(\d+\)(\S+)")  # what browsers write into pages that they save
 _HEAD = 4_096  # bytes of a saved page in which that stands
+_OUTPUT = (MARKER, UNCOMMITTED)  # either is in a folder that a sink writes
+_DATA = ("log.sqlite", "run.lock")  # both are in a data folder
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a link to nothing, or removed meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +59,9 @@ class Found:
 class _Entry:
     path: Path
     name: str  # how records call it: the argument's own name and the path below it
-    size: int
-    mtime_ns: int
+    size: int = 0
+    mtime_ns: int = 0
+    trouble: str | None = None  # why it cannot be entered or looked at
 
 
 class Archive:
@@ -73,7 +79,7 @@ class Archive:
         self._options = options
         self._clean = clean
         self._entries = [entry for path in paths for entry in _entries(Path(path))]
-        self.files = [entry.path for entry in self._entries]
+        self.files = [entry.path for entry in self._entries if entry.trouble is None]
         self.total_bytes = sum(entry.size for entry in self._entries)
         self.identity = _identity(self._entries, options)
 
@@ -105,12 +111,14 @@ class Archive:
 
 
 def _items(entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
+    if entry.trouble is not None:
+        yield 0, partial(reject, "bad-archive", entry.trouble, b"", file=entry.name, truncated=True)
+        return
     try:
         with entry.path.open("rb") as file:
             yield from READERS[_suffix(entry.path)](file, entry, options, clean)
     except OSError as error:
-        message = error.strerror or str(error)
-        yield entry.size, partial(reject, "bad-archive", message, b"", file=entry.name, truncated=True)
+        yield entry.size, partial(reject, "bad-archive", _words(error), b"", file=entry.name, truncated=True)
 
 
 def _rows(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
@@ -273,28 +281,42 @@ def _entries(path: Path) -> list[_Entry]:
             raise FileError(path, None, f"unknown kind of file; known are {', '.join(sorted(READERS))}")
         return [entry]
     base = Path(os.path.abspath(path)).name
+    troubles: list[OSError] = []
     found, ignored = [], 0
-    for relative in sorted(_walk(path), key=os.fsencode):
+    for relative in _walk(path, troubles.append):
         if not _suffix(Path(relative)):
             ignored += 1
         elif entry := _entry(path / relative, f"{base}/{relative}"):
-            found.append(entry)
+            found.append((relative, entry))
+    for refused in troubles:
+        where = Path(os.fsdecode(refused.filename))
+        if where == path:
+            raise FileError(path, None, _words(refused)) from refused
+        relative = where.relative_to(path).as_posix()
+        found.append((relative, _Entry(where, _printable(f"{base}/{relative}"), trouble=_words(refused))))
     if ignored:
         log.info("%s: %d files of other kinds ignored", path, ignored)
     if not found:
         raise FileError(path, None, f"no file in it that can be read; known are {', '.join(sorted(READERS))}")
-    return found
+    return [entry for _, entry in sorted(found, key=lambda pair: os.fsencode(pair[0]))]
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    """Relative paths of all files that are not hidden; a folder that is linked into itself is entered once."""
+def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[str]:
+    """Relative paths of all files that are not hidden; a folder that is linked into itself is entered once.
+
+    What this program wrote itself is no archive and passed over. failed: told of folders that cannot be listed.
+    """
     seen = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
+    for where, folders, files in os.walk(folder, onerror=failed, followlinks=True):
         status = os.stat(where)
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if any(name in files for name in _OUTPUT) or (Path(where) != folder and all(name in files for name in _DATA)):
+            log.warning("%s: passed over, it holds what rasd wrote", where)
+            folders.clear()
+            continue
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=os.fsencode)
         for name in files:
             if not name.startswith("."):
@@ -302,14 +324,24 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _entry(path: Path, name: str) -> _Entry | None:
+    """None for what is no file."""
     try:
         status = path.stat()
-    except OSError:
-        return None  # a link to nowhere, or removed meanwhile
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            return None
+        return _Entry(path, _printable(name), trouble=_words(error))
     if not stat.S_ISREG(status.st_mode):
         return None
-    printable = os.fsencode(name).decode("utf-8", "replace")
-    return _Entry(path, printable, status.st_size, status.st_mtime_ns)
+    return _Entry(path, _printable(name), status.st_size, status.st_mtime_ns)
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _identity(entries: Sequence[_Entry], options: Options) -> str:

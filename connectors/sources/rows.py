@@ -40,7 +40,7 @@ class Options:
     limit: stop after so many articles (rejects not counted).
     fields: article field → its name in the rows, e.g. `{"body": "content"}`.
     published: publication time of texts that state none (basis "option").
-    language: language of texts that state none; None = find out.
+    language: language of texts that state none, as `language_code` takes it; None = find out.
     max_bytes: longest line or file that is read; anything longer is rejected.
     """
 
@@ -54,11 +54,13 @@ class Options:
     max_bytes: int = 8_000_000
 
     def __post_init__(self) -> None:
-        """Raises: ConfigError for a time without a zone."""
+        """Raises: ConfigError for a time without a zone, or a language that is no code."""
         for name in ("since", "until", "published"):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:
                 raise ConfigError(name, None, "a time without a zone")
+        if self.language is not None:
+            language_code(self.language)
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -162,7 +164,7 @@ def make_article(
         canonical_url=canonical,
         outlet=outlet or outlet_of(canonical),
         feed=feed or None,
-        language=_code(language) or options.language or language_of(body or title or ""),
+        language=_code(language) or _code(options.language) or language_of(body or title or ""),
         title=title,
         body=body,
         partial=partial,
@@ -253,6 +255,14 @@ def row_decoder(fields: tuple[tuple[str, str], ...]) -> msgspec.json.Decoder[Row
         kw_only=True,
     )
     return cast("msgspec.json.Decoder[Row]", msgspec.json.Decoder(kind))
+
+
+def language_code(text: str) -> str:
+    """`ar` of `ar`, `AR` or `ar-SY`. Raises: ConfigError for what is no language code."""
+    code = _code(text)
+    if code is None:
+        raise ConfigError("language", None, f"{text!r} is no language code of two or three letters, such as ar or ckb")
+    return code
 
 
 def _code(language: str | None) -> str | None:

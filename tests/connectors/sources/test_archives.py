@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
+import functools
 import gzip
 import os
 import random
@@ -16,7 +17,7 @@ import zstandard
 
 from connectors.clean import Page
 from connectors.sources.archives import READERS, Archive, Found, Options, read_row
-from connectors.sources.rows import Row
+from connectors.sources.rows import Row, language_code
 from pipeline.errors import ConfigError, FileError, Stalled
 from pipeline.ids import article_id
 from pipeline.records import Article, Reject
@@ -429,6 +430,82 @@ def test_links_in_a_circle_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     (tmp_path / "nowhere.jsonl").symlink_to(tmp_path / "gone")
     assert len(Archive([tmp_path], Options()).files) == 1
+
+
+def denied(trouble: OSError) -> Callable[..., object]:
+    """`os.scandir` or `Path.stat` that may not look at what is called `locked`."""
+
+    def refuse(real: Callable[..., object], path: object, *args: object, **kwargs: object) -> object:
+        if Path(str(path)).name.startswith("locked"):
+            raise OSError(trouble.errno, trouble.strerror, str(path))
+        return real(path, *args, **kwargs)
+
+    return refuse
+
+
+def test_a_folder_that_cannot_be_listed_is_a_reject(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mixed / "b" / "locked").mkdir()
+    write_rows(mixed / "b" / "locked" / "rows.jsonl", line(8))
+    whole = Archive([mixed], Options())
+    refuse = denied(PermissionError(13, "Permission denied"))
+    monkeypatch.setattr(os, "scandir", functools.partial(refuse, os.scandir))
+    archive = Archive([mixed], Options())
+    rejected = [f.record for f in archive.read() if isinstance(f.record, Reject) and "locked" in (f.record.file or "")]
+    assert [(r.reason, r.error, r.file, r.truncated) for r in rejected] == [
+        ("bad-archive", "Permission denied", "mixed/b/locked", True)
+    ]
+    assert archive.identity != whole.identity
+    assert [path.name for path in archive.files] == [path.name for path in whole.files if "locked" not in str(path)]
+    with pytest.raises(FileError, match="Permission denied"):
+        Archive([mixed / "b" / "locked"], Options())
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_reject(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_rows(mixed / "locked.jsonl", line(8))
+    refuse, stat = denied(PermissionError(13, "Permission denied")), Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **kwargs: refuse(stat, path, **kwargs))
+    rejected = [r for r in rejects(mixed) if r.file == "mixed/locked.jsonl"]
+    assert [(r.reason, r.error) for r in rejected] == [("bad-archive", "Permission denied")]
+
+
+@pytest.mark.parametrize(
+    "ours", [["rasd-data/log.sqlite", "rasd-data/run.lock"], ["rasd-data/events/.rasd-sink"],
+             ["rasd-data/events/.rasd-uncommitted"]]
+)  # fmt: skip
+def test_what_the_program_wrote_itself_is_passed_over(
+    mixed: Path, caplog: pytest.LogCaptureFixture, ours: list[str]
+) -> None:
+    before = Archive([mixed], Options()).files
+    write_rows(mixed / "rasd-data" / "events" / "2018-03-01.jsonl", line(8))
+    for name in ours:
+        (mixed / name).touch()
+    assert Archive([mixed], Options()).files == before
+    assert [r.getMessage().split(": ")[1] for r in caplog.records if r.levelname == "WARNING"] == [
+        "passed over, it holds what rasd wrote"
+    ]
+
+
+def test_an_archive_in_the_data_folder_can_be_read_when_the_folder_is_named(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", line(1))
+    write_rows(tmp_path / "events" / "2018-03-01.jsonl", line(8))
+    for name in ("log.sqlite", "run.lock", "events/.rasd-sink"):
+        (tmp_path / name).touch()
+    assert Archive([tmp_path], Options()).files == [tmp_path / "rows.jsonl"]
+    with pytest.raises(FileError, match="no file in it"):
+        Archive([tmp_path / "events"], Options())
+
+
+@pytest.mark.parametrize(("given", "code"), [("ar", "ar"), ("AR-SY", "ar"), (" ckb ", "ckb")])
+def test_a_language_option_is_a_code(tmp_path: Path, given: str, code: str) -> None:
+    assert language_code(given) == code
+    path = write_rows(tmp_path / "a.jsonl", line(1, language=None))
+    assert [a.language for a in articles(path, Options(language=given))] == [code]
+
+
+@pytest.mark.parametrize("given", ["", " ", "arabic", "a", "عربي", "../x", "ar\x1b[31m"])
+def test_a_language_that_is_no_code_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="two or three letters"):
+        Options(language=given)
 
 
 def test_a_file_that_vanishes_while_reading_is_a_reject(mixed: Path) -> None:
