@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 from connectors.sources.rows import Options, read_row
 from pipeline import ids, wire
+from pipeline.errors import WireError
 from pipeline.records import Article, Event, Reject, Toll, Unique, Verdict
 from tests.generate import lines, poison
 
@@ -69,7 +70,10 @@ def fuzz_articles(texts: list[tuple[str | None, str]], n: int, seed: int = 0) ->
         for record in records:
             if isinstance(record, Event | Toll):
                 yield from (f"{i}: {fault}" for fault in span_faults(record, article.text))
-                wire.encode(record)
+                try:
+                    wire.decode(type(record), wire.encode(record))
+                except WireError as e:
+                    yield f"{i}: not a valid record: {e} from {body[:200]!r}"
 
 
 def span_faults(record: Event | Toll, text: str) -> Iterator[str]:
