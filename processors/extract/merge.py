@@ -41,6 +41,7 @@ class Told:
     sentence: int = 0
     countries: frozenset[str] = frozenset()
     headline: bool = False
+    apart: bool = False  # its own words say that it is another one («elsewhere», «another six»)
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     out: list[Incident] = []
     for told in tellings:
         open_to = [i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)]
-        home = next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
+        home = None if told.apart else next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
         if home is None:
             out.append(Incident([told]))
         else:

@@ -106,15 +106,20 @@ def _raw(r: Reading, k: int) -> int:
 
 def country(r: Reading, hits: Hits) -> str:
     """The country that the text's places lie in most often, "" where none is named."""
-    votes = Counter(h.entry.get("country") for h in hits.of("places") if capital(r, h.first) and not h.entry.flags)
+    votes = Counter(h.entry.get("country") for h in hits.of("places") if _counts(r, hits, h))
     return max(sorted(votes), key=lambda k: votes[k]) if votes else ""
+
+
+def _counts(r: Reading, hits: Hits, h: Hit) -> bool:
+    """Whether a place name is one that may say where the text is set: not «SANA», not a word that may be no name."""
+    return not h.entry.flags and capital(r, h.first) and hits.at("sources", h.first) is None
 
 
 def _countries(r: Reading, hits: Hits) -> dict[int, str]:
     """Sentence → the country of its last town or province: whose police acted there."""
     return {
         r.sentence[h.first]: h.entry.get("country") for h in hits.of("places")
-        if h.entry.get("precision") != "country" and not h.entry.flags and h.entry.get("country") and capital(r, h.first)
+        if h.entry.get("precision") != "country" and h.entry.get("country") and _counts(r, hits, h)
     }  # fmt: skip
 
 

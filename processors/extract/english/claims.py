@@ -52,6 +52,9 @@ _ADVERBS = frozenset(
 )
 _HAVE = frozenset(["has", "have", "had"])
 _AND = frozenset(["and", "plus"])
+_GROUPS = frozenset(
+    "group groups organisation organization network cell movement faction stronghold camp command force unit training".split()
+)
 _OBJECT = frozenset(
     [
         "a",
@@ -131,11 +134,21 @@ def _implied(c: Context, counted: set[int]) -> list[Quantity]:
         lead = c.r.words[k - 1] if k and c.r.gap[k] == SPACE else ""
         if lead == "no":
             out.append(Quantity(k - 1, k, k - 1, k, 0))
-        elif lead in ("a", "an", "another") and hit.entry.form == "singular":
+        elif lead in ("a", "an", "another") and hit.entry.form == "singular" and not _describes(c, hit):
             out.append(Quantity(k - 1, k, k - 1, k, 1))
         elif hit.entry.form == "plural" and "only" not in hit.entry.flags:
             out.append(Quantity(i, i, i, i, None, "unspecified", vague=True))
     return out
+
+
+def _describes(c: Context, noun: Hit) -> bool:
+    """«a terrorist group», «a rebel stronghold»: the noun only describes another one."""
+    k = noun.last
+    if k >= len(c.r.words) or c.r.gap[k] > SPACE:
+        return False
+    trigger = c.hits.at("triggers", k)
+    named = trigger is not None and trigger.entry.get("form") == "noun" and "kill" not in trigger.entry.flags
+    return named or c.r.words[k] in _GROUPS or c.hits.at("units", k) is not None
 
 
 def _claim(c: Context, q: Quantity, p: People, found: list[Found]) -> Found | None:
@@ -242,7 +255,7 @@ def _before(c: Context, q: Quantity) -> Outcome | None:
         if i == 0 or c.r.gap[i] > SPACE:
             return None
         hit = next((h for k in range(i - 1, max(i - 5, -1), -1)
-                    if (h := c.hits.at("outcomes", k)) and h.last == i), None)  # fmt: skip
+                    if (h := c.hits.at("outcomes", k)) and h.last == i and h.entry.get("voice") != "adj"), None)  # fmt: skip
         if hit is not None:
             voice = hit.entry.get("voice")
             if voice == "past" and any(w in _AUX for w in c.r.words[max(hit.first - 2, 0) : hit.first]):

@@ -31,7 +31,7 @@ def frames(
     by_sentence: dict[int, list[Hit]] = {}
     for hit in c.hits.of("triggers"):
         number = c.r.sentence[hit.first]
-        if not c.r.sentences[number].skip and not _named(c, hit):
+        if not c.r.sentences[number].skip and not _named(c, hit) and not _participle(c, hit):
             by_sentence.setdefault(number, []).append(hit)
     out: list[Frame] = []
     for number, hits in by_sentence.items():
@@ -51,6 +51,13 @@ def heat(c: Context, ids: Ids, claims: Sequence[Claim]) -> int:
     strong = sum("strong" in h.entry.flags and "protest" not in h.entry.flags for h in c.hits.of("triggers"))
     violent = sum(k.outcome in VIOLENT and k.count != 0 for k in claims)
     return strong + violent + sum(is_force(ids, n) for n in c.actors)
+
+
+def _participle(c: Context, hit: Hit) -> bool:
+    """«brigades fighting Assad»: says who they are, not what happened."""
+    if c.r.words[hit.first] != "fighting" or hit.last >= len(c.r.words) or c.r.gap[hit.last] > SPACE:
+        return False
+    return hit.last in c.named or c.r.words[hit.last] in ("against", "alongside", "with", "under")
 
 
 def _named(c: Context, hit: Hit) -> bool:

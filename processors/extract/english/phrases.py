@@ -142,7 +142,7 @@ def people(c: Context, k: int, *, bare: bool = True) -> People:
     end = k
     while i < len(r.words) and i - k <= MAX_WORDS and (r.gap[i] == SPACE):
         word = r.words[i]
-        if i - k < 3 and word in _OPENERS and head is None:
+        if i - k < 3 and word in _OPENERS and head is None and c.hits.at("persons", i) is None:
             i += 1
             continue
         actor, person = c.named.get(i), c.hits.at("persons", i)

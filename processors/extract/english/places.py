@@ -264,10 +264,19 @@ def _behind_preposition(r: Reading, hits: Hits, i: int, taken: set[int], headlin
     return [Found(i, last, None, "town", "preposition-unknown")] if last > i else []
 
 
+def _bracketed(r: Reading, k: int) -> bool:
+    """«(a group banned in Russia)»: no place of what the sentence tells."""
+    first = r.bounds(k)[0]
+    before = r.text[r.starts[max(first, k - 8)] : r.starts[k]]
+    return before.rfind("(") > before.rfind(")")
+
+
 def _ordered(r: Reading, found: list[Found]) -> list[Found]:
     """Without the places that only serve to locate another one of the same sentence."""
     out: list[Found] = []
     for k, p in enumerate(found):
+        if p.precision == "country" and _bracketed(r, p.first):
+            continue
         if p.rule == "reference":
             near = [q for q in found[max(0, k - 2) : k] if r.sentence[q.first] == r.sentence[p.first]]
             if near and p.first - near[-1].last <= 12:

@@ -73,7 +73,9 @@ def _told(
     said: dict[int, list[Speaker]], today: dt.date | None, before: Sequence[Told],
 ) -> Told:  # fmt: skip
     where, inherited = _places(c, f, places, before)
-    date = _date(c, f, claims, own)
+    date = _date(c, f)
+    if date is None and before and any(c.cue(k, "answer") for k in range(*f.inner)):
+        date = before[-1].date
     found = roles(c, ids, f, claims)
     number = c.r.sentence[f.at]
     kind, generic = _type(c, ids, f, found, own, claims)
@@ -83,13 +85,26 @@ def _told(
         inherited=inherited, roles=found, claims=own, speakers=speaking,
         keys=frozenset(_key(c, p) for p in where if p.precision != "country"),
         admin=frozenset(f"{p.admin1} province" for p in where if p.admin1), sentence=number, headline=c.r.sentences[number].headline,
-        countries=frozenset(p.country for p in where if p.country),
+        countries=frozenset(p.country for p in where if p.country), apart=_apart(c, f, own, places, claims, found),
     )  # fmt: skip
+
+
+def _apart(
+    c: Context, f: Frame, own: Sequence[int], places: Sequence[Place], claims: Sequence[Claim], found: Sequence[Role]
+) -> bool:
+    """«Elsewhere, ...», «Meanwhile X ...», «killed another six people in Y»: not what was told before."""
+    low = c.r.bounds(f.at)[0]
+    here = any(f.inner[0] <= p.first < f.inner[1] and p.precision != "country" for p in places)
+    if c.cue(low, "apart") is not None:
+        return here or any(r.role in ("attacker", "participant") for r in found)
+    more = any(claims[k].outcome == "killed" and c.cue(j, "more") is not None and c.r.words[j + 1] != "than"
+               for k in own for j in range(claims[k].first, claims[k].last))  # fmt: skip
+    return (here and more) or any(c.cue(k, "answer") for k in range(*f.inner))
 
 
 def _key(c: Context, p: Place) -> str:
     """What tells two places apart: a province is not its capital."""
-    return f"{p.key(c.r)} province" if p.precision == "province" and p.row else p.key(c.r)
+    return f"{p.key(c.r)} province" if p.precision in ("province", "region") and p.row else p.key(c.r)
 
 
 def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
@@ -115,7 +130,7 @@ def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told
     return later[:1], True
 
 
-def _date(c: Context, f: Frame, claims: Sequence[Claim], own: Sequence[int]) -> Mention | None:
+def _date(c: Context, f: Frame) -> Mention | None:
     """The time expression of the stretch, else the nearest of the sentence."""
     low, high = c.r.bounds(f.at)
     here = {m.first: m for k in range(max(low, f.at - 50), min(high, f.at + 50)) if (m := c.dated.get(k))}
@@ -168,9 +183,9 @@ def _type(
         return "Violent demonstration", False
     if f.flags & {"generic", "kill"}:
         if aircraft:
-            return "Air/drone strike", True
+            return "Air/drone strike", "kill" in f.flags
         if artillery:
-            return "Shelling/artillery/missile attack", True
+            return "Shelling/artillery/missile attack", "kill" in f.flags
     if f.type not in _ARMED:
         return f.type, False
     targets = {r.actor for r in found if r.role in ("target", "participant")}
