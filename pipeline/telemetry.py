@@ -17,6 +17,7 @@ _RESET = "\x1b[0m"
 # Controls (C0, DEL, C1), line and paragraph separators, bidi embeddings, overrides and isolates, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_IN_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_IN_JSON = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SECRET = re.compile(r"(?<=://)[^\s/@]+:[^\s/@]*@")
 
 
@@ -24,6 +25,12 @@ def escape(text: str, *, newlines: bool = False) -> str:
     """Text that a terminal shows and does not obey: control characters, ANSI sequences, bidi overrides and lone
     surrogates become visible `\\x1b`, `\\u202e`; line feeds stay only if `newlines`."""
     return (_UNSAFE_IN_LINES if newlines else _UNSAFE).sub(_visible, text)
+
+
+def escape_json(json: bytes) -> bytes:
+    """The same JSON for a terminal: what `escape` would not let through as `\\uXXXX`; line feeds and tabs stay."""
+    text = json.decode("utf-8", "backslashreplace").replace("\r", " ")
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -108,7 +108,14 @@ def put_json(value: Any) -> None:
     """A value as JSON on stdout, UTF-8 whatever the terminal speaks."""
     import orjson
 
-    put_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    put_message(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def put_message(json: bytes) -> None:
+    """JSON as it was sent; on a terminal the same JSON with everything escaped that a terminal would obey."""
+    from pipeline.telemetry import escape_json
+
+    put_bytes(escape_json(json) if sys.stdout.isatty() else json)
 
 
 def put_bytes(line: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.context import flush, put, put_bytes, the_log, warn
+from pipeline.cli.context import flush, put, put_message, the_log, warn
 from pipeline.errors import RasdError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Shower:
         if record is not None and self._output is Output.pretty:
             put_block(record, self._style)
         else:
-            put_bytes(message.value.replace(b"\n", b" "))
+            put_message(message.value.replace(b"\n", b" "))
 
 
 def put_block(record: Record, style: Style) -> None:

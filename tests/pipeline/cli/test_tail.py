@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ import pytest
 from pipeline import wire
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Actor, Claim, Coding, Event, Evidence, Source, Toll
+from pipeline.telemetry import escape
 from tests.pipeline.cli.kit import GOLDEN, golden, rasd, small_log, write
 
 
@@ -269,3 +272,28 @@ def test_ctrl_c_ends_following_with_130(tmp_path: Path) -> None:
 
 def test_what_is_printed_round_trips(data: Path) -> None:
     assert wire.decode(Event, rasd("tail", "events", data=data).lines[0].encode()) == golden(Event)
+
+
+def on_a_terminal(*words: str) -> bytes:
+    """What the command line shows on a pseudo-terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "pipeline.cli", *words])
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a pseudo-terminal
+        while part := os.read(terminal, 65536):
+            shown += part
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return shown
+
+
+def test_json_on_a_terminal_is_escaped_and_unchanged_in_a_pipe(tmp_path: Path) -> None:
+    hostile = "\u202eقُتل\u2028\x9b31m"
+    data = small_log(tmp_path / "data", golden(Event, id="hostile", article_id="h", outlet=hostile))
+    for words in (["tail", "events", "-o", "json", "--filter", "id=hostile"], ["explain", "hostile", "--json"]):
+        piped = rasd(*words, data=data).out
+        assert all(c in piped for c in hostile)
+        shown = on_a_terminal("--data", str(data), *words).decode()
+        assert escape(shown.replace("\r\n", "\n"), newlines=True) == shown.replace("\r\n", "\n")
+        assert orjson.loads(shown) == orjson.loads(piped)

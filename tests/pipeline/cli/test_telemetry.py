@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import logging
 
+import orjson
 import pytest
 
-from pipeline.telemetry import OneLine, colour_wanted, escape, logger, setup, without_secrets
+from pipeline.telemetry import OneLine, colour_wanted, escape, escape_json, logger, setup, without_secrets
 
 
 class Terminal(io.StringIO):
@@ -83,3 +84,15 @@ def test_passwords_in_addresses_are_not_told() -> None:
     setup(0, stream)
     logger().warning("no answer from %s", "postgres://u:secret@db/x")
     assert stream.getvalue() == "warning: no answer from postgres://***@db/x\n"
+
+
+@pytest.mark.parametrize("raw", ["\x9b31m", "\u2028\u2029", "\u202eabc\u2066", "\x7f\x85", "قُتل 5", '\\ " \n\t\x1b'])
+def test_json_on_a_terminal_is_the_same_json_and_commands_nothing(raw: str) -> None:
+    sent = orjson.dumps({"text": raw, raw: 1}, option=orjson.OPT_INDENT_2)
+    shown = escape_json(sent)
+    assert orjson.loads(shown) == {"text": raw, raw: 1}
+    assert escape(shown.decode(), newlines=True) == shown.decode()
+
+
+def test_bytes_that_are_no_json_command_no_terminal_either() -> None:
+    assert escape_json(b"\xff\x1b[31m\r\n") == b"\\xff\\u001b[31m \n"
