@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 STATE = "rejects"  # stage name under which the log keeps what was redriven
 EXAMPLES = 3  # positions listed for each reason
 _BATCH = 256
+_POSITION = re.compile(r"(?:[0-9]{1,4}:)?[0-9]{1,12}")
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
 StageName = Annotated[str | None, typer.Option("--stage", help="Only this stage.")]
@@ -279,10 +281,11 @@ def _at(log: SqliteLog, text: str) -> Held:
     """Raises: NotFound, typer.BadParameter."""
     from pipeline.topics import REJECTS
 
-    partition, _, offset = text.rpartition(":")
-    if not (offset.isascii() and offset.isdigit() and len(offset) < 13 and (not partition or partition.isdigit())):
+    if not _POSITION.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is no offset such as 17 or 2:17", param_hint="OFFSET")
-    found = log.read(REJECTS.name, int(partition or 0), int(offset), 1)
+    partition, _, offset = text.rpartition(":")
+    there = int(partition or 0) < log.topics().get(REJECTS.name, 0)
+    found = log.read(REJECTS.name, int(partition or 0), int(offset), 1) if there else []
     if not found or found[0].offset != int(offset):
         raise NotFound(f"no reject at {text}")
     return _read(found[0])

@@ -96,6 +96,15 @@ def test_what_is_not_there_is_nothing_found(data: Path) -> None:
     assert rasd("rejects", "show", "99", data=data).code == 3
     assert rasd("rejects", "redrive", "99", data=data).code == 3
     assert rasd("rejects", "show", "x", data=data).code == 2
+    assert rasd("rejects", "show", "4096:0", data=data).code == 3
+
+
+@pytest.mark.parametrize("at", ["9" * 30, f"{'9' * 30}:1", f"1:{'9' * 13}", ":1", "1:", "-1", "١٧", "²:1"])
+def test_a_place_that_is_none_is_a_usage_error(data: Path, at: str) -> None:
+    for words in ("show", "redrive"):
+        got = rasd("rejects", words, "--", at, data=data)
+        assert got.code == 2
+        assert "is no offset such as 17 or 2:17" in got.err
 
 
 def test_a_message_goes_back_to_its_topic_once(data: Path) -> None:
