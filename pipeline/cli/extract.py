@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from pipeline.cli.context import FAILED, complain, flush, put_bytes, settings
+from pipeline.cli.context import FAILED, complain, flush, put_message, settings
 from pipeline.cli.tail import Output, put_block, style_of_stdout
 from pipeline.errors import RasdError, Unusable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.records import Article
 
 STDIN = "-"
+_DOCUMENT = re.compile(rb"\s*(?:\[\s*[\[{\"\]]|\{[ \t]*\r?\n)")  # «[عاجل] ...» is a text
 
 
 def extract(
@@ -71,7 +73,7 @@ def extract(
                 if kind == "coding" and not codings:
                     continue
                 if output is Output.json:
-                    put_bytes(value)
+                    put_message(value)
                 else:
                     from pipeline.wire import decode_coded
 
@@ -115,7 +117,11 @@ def _opened(name: str, file: io.BufferedReader, options: Options) -> Iterator[tu
     from connectors.sources.lines import read_lines
     from connectors.sources.rows import read_row
 
-    if _is_text(file.peek(512)):
+    start = file.peek(512)
+    if _is_document(start):
+        yield f"{name}:1", Unusable("a JSON document, wanted is one object a line", reason="bad-json")
+        return
+    if _is_text(start):
         yield f"{name}:1", _text(name, file.read(options.max_bytes + 1), options)
         return
     for line in read_lines(cast(BinaryIO, _Live(file)), options.max_bytes):
@@ -155,6 +161,11 @@ def _text(name: str, raw: bytes, options: Options) -> Article | RasdError:
     titled = bool(gap) and head.strip() != "" and "\n" not in head and rest.strip() != ""
     title, body = (head, rest) if titled else (None, text)
     return make_article(options, title=title, body=body, archive=None, basis="option")
+
+
+def _is_document(start: bytes) -> bool:
+    """A list of JSON values, or an object that goes on over several lines: neither lines of JSON nor a text."""
+    return _DOCUMENT.match(start.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def _is_text(start: bytes) -> bool:

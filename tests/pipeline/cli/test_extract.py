@@ -128,6 +128,37 @@ def test_a_text_in_another_encoding_is_told(seen: list[Unique], tmp_path: Path) 
     assert (got.code, got.err) == (1, f"error: {path}:1: not UTF-8 at byte 0\n")
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"[{row().strip()}, {row().strip()}]",
+        f"\ufeff \n[\n  {row().strip()}\n]\n",
+        '["a"]',
+        "[]",
+        orjson.dumps({"body": BODY}, option=orjson.OPT_INDENT_2).decode(),
+    ],
+)
+def test_a_json_document_is_no_text(seen: list[Unique], tmp_path: Path, document: str) -> None:
+    path = tmp_path / "arr.json"
+    path.write_text(document)
+    got = rasd("extract", path)
+    assert (got.code, got.out) == (1, "")
+    assert got.err == f"error: {path}:1: a JSON document, wanted is one object a line\n"
+    assert seen == []
+
+
+@pytest.mark.parametrize("text", ["[عاجل] قُتل خمسة عناصر", "[Reuters] Five killed", "[1] قُتل خمسة عناصر"])
+def test_a_text_may_begin_with_a_bracket(seen: list[Unique], text: str) -> None:
+    assert rasd("extract", "-", stdin=text).code == 0
+    assert seen[0].article.body == text
+
+
+def test_a_language_that_is_no_code_is_a_usage_error(seen: list[Unique]) -> None:
+    got = rasd("extract", "-", "--language", "Arabic!", stdin=row())
+    assert (got.code, got.out) == (2, "")
+    assert "language code of two or three letters" in got.err
+
+
 def test_compressed_files_are_read(seen: list[Unique], tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl.gz"
     path.write_bytes(gzip.compress((row(id="a") + row(id="b")).encode()))
