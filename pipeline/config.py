@@ -231,6 +231,14 @@ def load(path: Path | None = None, *, data: Path | None = None, environ: Mapping
     return Config(**sections, file=file, origins=origins)
 
 
+def check_files(config: Config) -> None:
+    """Raises: ConfigError naming the setting whose file is not there."""
+    name, file = "extract.gazetteer", config.extract.gazetteer
+    if file and not Path(file).is_file():
+        origin = config.origin(name)
+        raise ConfigError(origin, None, f"{name} names {file}, which is no file")
+
+
 # -- the file --------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.shared import ConfigFile, Data, Quiet, Verbose, absorb, command
+from pipeline.cli.shared import ConfigFile, Data, Quiet, Verbose, absorb, command, open_missing_streams
 
 EXIT_CODES = """Exit codes: 0 all right; 1 failed; 2 wrong usage or settings; 3 nothing found; 130 interrupted."""
 
@@ -112,4 +112,5 @@ def root(
 
 def main() -> Any:
     """The console script."""
+    open_missing_streams()
     return build()()

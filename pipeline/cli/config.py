@@ -12,14 +12,17 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 def check(ctx: typer.Context) -> None:
-    """Read the settings file and the environment, and say what is wrong with them.
+    """Read the settings file and the environment, and say what is wrong with them, files that are not there included.
 
     \b
     Examples:
       rasd config check
       rasd config check --config /etc/rasd.toml
     """
+    from pipeline.config import check_files
+
     config = settings(ctx)
+    check_files(config)
     say(f"{config.file or 'no settings file, the defaults and the environment'}: all right")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -73,6 +74,7 @@ def _findings(load: Callable[[], Config]) -> Iterator[Finding]:
     yield _lexicon(config)
     yield from _folder(config.data_dir)
     yield from _log(config.log_file)
+    yield from _sinks(config)
 
 
 def _python() -> Finding:
@@ -121,13 +123,15 @@ def _language() -> Finding:
 
 
 def _lexicon(config: Config) -> Finding:
+    from pipeline.config import check_files
     from pipeline.flow import FLOW, loaded
 
     stage = next(s for s in FLOW if s.name == "extract")
     try:
+        check_files(config)
         loaded(stage, Path(config.extract.gazetteer) if config.extract.gazetteer else None)
     except (RasdError, ImportError, OSError, ValueError) as e:
-        return Finding("lexicon", "fail", f"{type(e).__name__}: {e}")
+        return Finding("lexicon", "fail", str(e) if isinstance(e, ConfigError) else f"{type(e).__name__}: {e}")
     return Finding("lexicon", "ok", f"loads{', with ' + config.extract.gazetteer if config.extract.gazetteer else ''}")
 
 
@@ -158,7 +162,9 @@ def _log(path: Path) -> Iterator[Finding]:
 
 
 def _log_file(path: Path) -> Iterator[Finding]:
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    from connectors.sinks.sqlite import connect_readonly
+
+    db = connect_readonly(path)
     try:
         (mode,) = db.execute("PRAGMA journal_mode").fetchone()
         yield Finding("log mode", "ok" if mode == "wal" else "warn", mode if mode == "wal" else f"{mode}, not WAL")
@@ -191,3 +197,25 @@ def _log_content(path: Path) -> Iterator[Finding]:
         yield Finding("rejects", "warn" if retryable else "ok", f"{count:,}, {retryable:,} may succeed later")
     finally:
         log.close()
+
+
+def _sinks(config: Config) -> Iterator[Finding]:
+    """Do the outputs go with the log?"""
+    from connectors.sinks import CHECKS
+    from pipeline.log.sqlite import SqliteLog
+    from pipeline.runtimes.embedded import consumer_of
+
+    with contextlib.ExitStack() as stack:
+        log = None
+        if config.log_file.exists():
+            try:
+                log = SqliteLog(config.log_file, readonly=True)
+            except (RasdError, sqlite3.Error, OSError):
+                return  # told already
+            stack.callback(log.close)
+        for name in config.sinks.enabled:
+            check = f"{name} output"
+            try:
+                yield Finding(check, "ok", CHECKS[name](config.data_dir, log.state(consumer_of(name)) if log else {}))
+            except (RasdError, sqlite3.Error, OSError) as e:
+                yield Finding(check, "fail", str(e))

@@ -75,6 +75,13 @@ def _parameter(name: str, hint: Any, default: Any = inspect.Parameter.empty) -> 
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
 
 
+def open_missing_streams() -> None:
+    """Standard streams that the caller has closed (`>&-`) lead nowhere, and their numbers go to no other file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 open to the end
+
+
 def run(ctx: typer.Context, body: Callable[[], None]) -> None:
     """Runs a command's body. Raises: typer.Exit with the code that stands for what went wrong."""
     try:

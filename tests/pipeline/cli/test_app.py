@@ -106,6 +106,32 @@ def test_errors_are_one_line_and_a_traceback_with_vv(tmp_path: Path) -> None:
     assert got.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_it_quietly(tmp_path: Path, closed: str) -> None:
+    data = small_log(tmp_path / "data")
+    before = (data / "log.sqlite").read_bytes()
+    for words in ("topics", "tail events -n 1", "extract -"):
+        command = f'"{sys.executable}" -m pipeline.cli --data "{data}" {words} {closed}'
+        got = subprocess.run(
+            ["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
+        assert (got.returncode, got.stderr) == (0, ""), words
+    assert (data / "log.sqlite").read_bytes() == before
+
+
+def test_config_check_names_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "rasd.toml"
+    path.write_text('[extract]\ngazetteer = "places.rasd"\n')
+    missing = tmp_path / "places.rasd"
+    got = rasd("config", "check", "--config", path)
+    assert (got.code, got.err) == (2, f"error: {path}:2: extract.gazetteer names {missing}, which is no file\n")
+    code, state, found = states("--config", path, data=tmp_path / "data")
+    assert (code, state["lexicon"]) == (1, "fail")
+    assert "extract.gazetteer names" in found["lexicon"]
+    missing.write_text("")
+    assert rasd("config", "check", "--config", path).code == 0
+
+
 def test_config_check_and_show(tmp_path: Path) -> None:
     path = tmp_path / "rasd.toml"
     path.write_text("[run]\nbatch = 64\n")
@@ -176,6 +202,22 @@ def test_doctor_fails_on_a_broken_log(tmp_path: Path) -> None:
     code, state, _ = states(data=data)
     assert code == 1
     assert "fail" in (state.get("log"), state.get("log integrity"))
+
+
+@pytest.mark.usefixtures("lexicon")
+def test_doctor_looks_at_each_output(tmp_path: Path) -> None:
+    data = small_log(tmp_path / "data")
+    (data / "events").mkdir()
+    _, state, found = states(data=data)
+    assert (state["jsonl output"], found["jsonl output"]) == ("ok", "nothing written yet")
+    assert (state["sqlite output"], found["sqlite output"]) == ("ok", "nothing written yet")
+    (data / "events" / "2018-03-01.jsonl").write_text("{}\n")
+    code, state, found = states(data=data)
+    assert (code, state["jsonl output"], state["sqlite output"]) == (1, "fail", "ok")
+    assert "rasd sinks reset jsonl" in found["jsonl output"]
+    assert "jsonl output" not in states(data=data, env={"RASD_SINKS_ENABLED": "sqlite"})[1]
+    (data / "log.sqlite").unlink()
+    assert states(data=data)[1]["jsonl output"] == "fail"
 
 
 @pytest.mark.usefixtures("lexicon")
