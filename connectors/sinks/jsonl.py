@@ -117,6 +117,8 @@ class JsonlSink:
         if self._ready:
             with contextlib.suppress(OSError):  # the next `resume` does it
                 self._mark()
+                if all(f"file/{name}" in self._committed for name in _announced(self.folder)):
+                    (self.folder / UNCOMMITTED).unlink(missing_ok=True)
 
     # -- one set of records ------------------------------------------------------------------------------------------
 
@@ -309,7 +311,7 @@ def _read_mark(path: Path) -> tuple[bool, bytes | None]:
 
 def _announced(folder: Path) -> set[str]:
     try:
-        return set((folder / UNCOMMITTED).read_text("utf-8").split("\n"))
+        return set((folder / UNCOMMITTED).read_text("utf-8").split())
     except FileNotFoundError:
         return set()
 

@@ -142,6 +142,21 @@ def test_what_a_killed_later_flush_left_is_removed(runner: Runner, tmp_path: Pat
     assert [p.name for p in (tmp_path / "events").glob("*.jsonl")] == ["2018-03-01.jsonl"]
 
 
+@pytest.mark.parametrize("commit", [True, False])
+def test_closing_forgets_what_was_announced_once_it_is_committed(tmp_path: Path, commit: bool) -> None:
+    state: dict[str, bytes] = {}
+    sink = JsonlSink(tmp_path)
+    sink.resume(state)
+    for _, record, value in coded(event()):
+        sink.write(record, value)
+    changes = sink.flush()
+    if commit:
+        state.update(changes)
+    sink.close()
+    assert (tmp_path / "events/.rasd-uncommitted").exists() is not commit
+    assert (tmp_path / "events/.rasd-sink").exists() is commit
+
+
 @pytest.mark.parametrize("batch", [1, 100])
 def test_files_of_a_lost_log_are_not_taken_for_leftovers(runner: Runner, tmp_path: Path, batch: int) -> None:
     runner.run(coded(event()), batch)
