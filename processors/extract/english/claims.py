@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from pipeline.records import Category, Outcomes
-from processors.extract.context import Context, Found
+from processors.extract.context import LONGEST, MOST, Context, Found
 from processors.extract.english.phrases import STOPS, People, past_paren, people
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
 from processors.text import COMMA, SENTENCE, SPACE
 
-LONGEST = 160  # code points of a claim's span
 REACH = 18  # words that a verb may stand behind its people
 _AUX = frozenset(["was", "were", "is", "are", "been", "be", "being", "get", "got", "getting"])
 _ADVERBS = frozenset(
@@ -96,6 +95,8 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
         k in c.dated for k in range(q.core, q.last_core))]  # fmt: skip
     items += [(q.first, q) for q in _implied(c, counted)]
     for _, q in sorted(items, key=lambda x: (x[0], x[1].vague)):
+        if len(found) >= MOST:
+            break
         if q.core < covered or c.r.sentences[c.r.sentence[q.core]].skip:
             continue
         p = people(c, q.last)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.records import Realis
 from processors.extract.actors import Ids
+from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.english.actors import capital
@@ -15,6 +18,7 @@ from processors.extract.places import Found as Place
 from processors.text import COMMA, SPACE
 
 VIOLENT = ("killed", "injured", "killed_or_injured", "neutralised")
+LONG = 120  # words: a longer sentence is cut, whatever its clauses
 HOT = 2  # words of war in an article that make it one about war
 _NOUN_BEFORE_TO = frozenset(
     "managed went continued due led leading response responded thanks owing prior subjected exposed addition close".split()
@@ -23,11 +27,20 @@ _OF_WAR = frozenset(("combatant", "journalist", "aid_worker", "health_worker"))
 _VERBS = frozenset(["was", "were", "is", "are", "been", "be", "being"])
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the whole article tells of."""
+
+    hot: bool
+    protests: bool
+
+
 def frames(
-    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], incident: Sequence[bool]
+    c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], incident: Sequence[bool]
 ) -> list[Frame]:
     """Frames in text order, at most one a stretch. incident: per claim, whether it belongs to one incident."""
-    hot = heat(c, ids, claims) >= HOT
+    about = About(heat(c, ids, claims) >= HOT, sum("protest" in h.entry.flags for h in c.hits.of("triggers")) >= 2)
+    counted = Along(range(len(claims)), lambda k: claims[k].at)
     by_sentence: dict[int, list[Hit]] = {}
     for hit in c.hits.of("triggers"):
         number = c.r.sentence[hit.first]
@@ -36,11 +49,11 @@ def frames(
     out: list[Frame] = []
     for number, hits in by_sentence.items():
         sentence = c.r.sentences[number]
-        here = [k for k, claim in enumerate(claims) if sentence.first <= claim.at < sentence.last] if claims else []
+        along = Along(hits, lambda h: h.first)
         for first, last in stretches(c, sentence.first, sentence.last, hits):
-            inside = [h for h in hits if first <= h.first < last]
-            own = tuple(k for k in here if incident[k] and first <= claims[k].at < last)
-            frame = _best(c, ids, inside, (first, last), places, claims, own, hot)
+            inside = along.between(first, last)
+            own = tuple(k for k in counted.between(first, last) if incident[k])
+            frame = _best(c, ids, inside, (first, last), places, claims, own, about)
             if frame is not None:
                 out.append(frame)
     return out
@@ -71,20 +84,19 @@ def _named(c: Context, hit: Hit) -> bool:
 
 def stretches(c: Context, low: int, high: int, hits: Sequence[Hit]) -> list[tuple[int, int]]:
     """The sentence `low:high` cut so that each part holds one main trigger's clause with what hangs on it."""
-    main = [h for h in hits if "kill" not in h.entry.flags]
-    if len(main) < 2:
+    main = [h.first for h in hits if "kill" not in h.entry.flags]
+    if len(main) < 2 and high - low <= LONG:
         return [(low, high)]
-    cuts = [k for k in range(low + 1, high) if _parts(c, k, low)]
+    cuts = [k for k in range(low + 1, high) if (k - low) % LONG == 0 or (len(main) > 1 and _parts(c, k, low))]
     out: list[tuple[int, int]] = []
     start, seen = low, False
     for a, b in zip([low, *cuts], [*cuts, high], strict=True):
-        has = any(a <= h.first < b for h in main)
-        if has and seen:
+        has = bisect_left(main, a) < bisect_left(main, b)
+        if (has and seen) or b - start > LONG:
             out.append((start, a))
-            start = a
+            start, seen = a, False
         seen = seen or has
-    out.append((start, high))
-    return out
+    return [(a, b) for a, b in (*out, (start, high)) if a < b]
 
 
 def _parts(c: Context, k: int, low: int) -> bool:
@@ -117,14 +129,14 @@ def _rank(hit: Hit, claims: Sequence[Claim], own: Sequence[int]) -> tuple[int, i
 
 
 def _best(
-    c: Context, ids: Ids, hits: Sequence[Hit], inner: tuple[int, int], places: Sequence[Place], claims: Sequence[Claim],
-    own: tuple[int, ...], hot: bool,
+    c: Context, ids: Ids, hits: Sequence[Hit], inner: tuple[int, int], places: Along[Place], claims: Sequence[Claim],
+    own: tuple[int, ...], about: About,
 ) -> Frame | None:  # fmt: skip
     for hit in sorted(hits, key=lambda h: _rank(h, claims, own)):
         realis = _realis(c, hit, inner)
         if realis is None:
             continue
-        rule = _admitted(c, ids, hit, inner, places, claims, own, hot)
+        rule = _admitted(c, ids, hit, inner, places, claims, own, about)
         if rule is not None:
             first, last = widened(c, _trimmed(c, inner, hit), hit)
             return Frame(hit, first, last, inner, hit.entry.get("type"), hit.entry.flags, own, realis, rule)
@@ -146,7 +158,7 @@ def _trimmed(c: Context, inner: tuple[int, int], hit: Hit) -> tuple[int, int]:
 
 def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     """None: no assertion (hypothetical, planned, negated, denied)."""
-    low = c.r.bounds(hit.first)[0]
+    low = max(c.r.bounds(hit.first)[0], hit.first - LONG)
     for k in range(max(inner[0], hit.first - 9), hit.first):
         cue = c.cue(k, "hypothetical")
         if cue is not None and hit.first - cue.last <= 5 and not (c.r.words[k] in ("may", "march") and capital(c.r, k)):
@@ -167,16 +179,16 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
 
 
 def _admitted(
-    c: Context, ids: Ids, hit: Hit, inner: tuple[int, int], places: Sequence[Place], claims: Sequence[Claim],
-    own: tuple[int, ...], hot: bool,
+    c: Context, ids: Ids, hit: Hit, inner: tuple[int, int], places: Along[Place], claims: Sequence[Claim],
+    own: tuple[int, ...], about: About,
 ) -> str | None:  # fmt: skip
-    """The rule that lets a trigger be an event, or None. hot: the article tells of war, so that less is asked."""
-    flags, verb = hit.entry.flags, hit.entry.get("form") == "verb"
+    """The rule that lets a trigger be an event, or None; where the article tells of war, less is asked."""
+    flags, verb, hot = hit.entry.flags, hit.entry.get("form") == "verb", about.hot
     near = c.actors.between(*inner)
     armed = [n for n in near if ids.armed(n.id)]
     firm = [n for n in armed if not n.weak and n.rule != "adjective"]
     forces = [n for n in firm if is_force(ids, n)]
-    here = [p for p in places if inner[0] <= p.first < inner[1]]
+    here = places.between(*inner)
     local = [p for p in here if p.precision != "country"]
     violent = [k for k in own if claims[k].outcome in VIOLENT and claims[k].count != 0]
     if any(c.cue(k, "accident", "crime") for k in range(*inner)) and not (forces or "strong" in flags):
@@ -201,8 +213,7 @@ def _admitted(
         rule = "transfer" if forces and local and not violent else None
     elif "protest" in flags:
         people_out = [n for n in near if n.id == "protesters"]
-        marches = sum("protest" in h.entry.flags for h in c.hits.of("triggers")) >= 2
-        rule = "protest" if here and (violent or people_out or marches or "strong" in flags) else None
+        rule = "protest" if here and (violent or people_out or about.protests or "strong" in flags) else None
     elif "attack" in flags:
         rule = "attack" if violent or forces or (hot and here) else None
     elif "weapon" in flags:
@@ -223,7 +234,7 @@ def _admitted(
         rule = "attack" if enough and not (weak and not (hot and armed and local)) else None
     elif "strong" in flags:
         low, high = c.r.bounds(hit.first)
-        rule = "strong" if armed or violent or here or any(low <= p.first < high for p in places) else None
+        rule = "strong" if armed or violent or here or bool(places.between(max(low, hit.first - LONG), min(high, hit.first + LONG))) else None
     elif "weak" in flags:
         rule = (
             "weak"

@@ -32,22 +32,30 @@ class Words:
 
     hash: str
     rows: Mapping[str, tuple[Mapping[str, str], ...]]
-    _first: Mapping[str, tuple[Pattern, ...]]
+    _single: Mapping[str, tuple[Entry, ...]]
+    _several: Mapping[tuple[str, str], tuple[Pattern, ...]]  # by their first two words
 
     def scan(self, r: Reading) -> Hits:
         """Every lexeme of the text, the longest at each word and file."""
         by: dict[str, dict[int, Hit]] = {file: {} for file in SCANNED}
         cues: dict[int, dict[str, Hit]] = {}
         words, gap = r.words, r.gap
-        for i, word in enumerate(words):
-            for key, entries in self._first.get(word, ()):
+        single, several = self._single, self._several
+
+        def keep(i: int, n: int, entries: tuple[Entry, ...]) -> None:
+            for entry in entries:
+                if entry.file == "cues":
+                    cues.setdefault(i, {}).setdefault(entry.get("kind"), Hit(entry, i, i + n))
+                if i not in by[entry.file]:
+                    by[entry.file][i] = Hit(entry, i, i + n)
+
+        for i, pair in enumerate(zip(words, (*words[1:], ""), strict=True)):
+            for key, entries in several.get(pair, ()):
                 n = len(key)
-                if n > 1 and (words[i : i + n] != key or any(gap[k] > SPACE for k in range(i + 1, i + n))):
-                    continue
-                for entry in entries:
-                    if entry.file == "cues":
-                        cues.setdefault(i, {}).setdefault(entry.get("kind"), Hit(entry, i, i + n))
-                    by[entry.file].setdefault(i, Hit(entry, i, i + n))
+                if words[i : i + n] == key and all(gap[k] <= SPACE for k in range(i + 1, i + n)):
+                    keep(i, n, entries)
+            if pair[0] in single:
+                keep(i, 1, single[pair[0]])
         return Hits(by, cues)
 
 
@@ -69,11 +77,13 @@ def words() -> Words:
                 short = bool(row.get("source")) and " " not in text and len(text) <= COMMON
                 flags = frozenset(("cue",)) if short else frozenset[str]()
                 _add(table, Entry("places", f"shared-places:{number}", text, row, flags))
-    first: dict[str, list[Pattern]] = {}
+    several: dict[tuple[str, str], list[Pattern]] = {}
     for key, entries in sorted(table.items(), key=lambda x: (-len(x[0]), x[0])):
-        first.setdefault(key[0], []).append((key, tuple(entries)))
+        if len(key) > 1:
+            several.setdefault((key[0], key[1]), []).append((key, tuple(entries)))
+    single = {key[0]: tuple(entries) for key, entries in table.items() if len(key) == 1}
     rows = {file: tuple(columns for _, _, columns in found) for file, found in read.items()}
-    return Words(digest, rows, {word: tuple(patterns) for word, patterns in first.items()})
+    return Words(digest, rows, single, {pair: tuple(patterns) for pair, patterns in several.items()})
 
 
 def combined(a: str, b: str) -> str:

@@ -209,7 +209,8 @@ def _behind_cue(r: Reading, hits: Hits, i: int, taken: set[int]) -> list[Found]:
     cue = hits.at("place_cues", i)
     if cue is None or _word(r, cue.last) not in _OF or r.gap[cue.last] > SPACE:
         return []
-    k, out = cue.last + 1, []
+    k = cue.last + 1
+    out: list[Found] = []
     k += _word(r, k) == "the"
     several = cue.entry.text.endswith("s") or cue.entry.text == "area"
     while len(out) < 12 and k < len(r.words):

@@ -67,8 +67,8 @@ class English:
         numbers = [q for q in numbers if q.core not in line]
         found = claims(c, numbers)
         c = replace(c, masked=masked, dated={k: m for k, m in dated.items() if k not in stamped})
-        rules = cumulative(c, found, list(where))
-        told = tellings(c, ids, list(where), found, rules, said, today)
+        rules = cumulative(c, found, where)
+        told = tellings(c, ids, where, found, rules, said, today)
         events = compose.events(c, ids, envelope, merged(told), found, said)
         totals = compose.tolls(c, ids, envelope, found, rules, where, Along(said, lambda s: s.at))
         return events, totals, None if events or totals else "no-frame"

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from processors.extract.actors import Ids
+from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
@@ -23,7 +24,7 @@ _ARMED = frozenset(("Armed clash", "Attack"))
 
 
 def tellings(
-    c: Context, ids: Ids, places: Sequence[Place], claims: Sequence[Claim], rules: Sequence[str],
+    c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], rules: Sequence[str],
     said: Sequence[Speaker], today: dt.date | None,
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
@@ -34,9 +35,12 @@ def tellings(
     by_sentence: dict[int, list[Speaker]] = {}
     for s in said:
         by_sentence.setdefault(c.r.sentence[s.at], []).append(s)
+    at_home: dict[int, list[int]] = {}
+    for i, home in homes.items():
+        at_home.setdefault(home, []).append(i)
     out: list[Told] = []
     for k, f in enumerate(found):
-        own = [i for i, home in homes.items() if home == k]
+        own = at_home.get(k, [])
         out.append(_told(c, ids, f, own, places, claims, by_sentence, today, out))
     return out
 
@@ -69,7 +73,7 @@ def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: S
 
 
 def _told(
-    c: Context, ids: Ids, f: Frame, own: list[int], places: Sequence[Place], claims: Sequence[Claim],
+    c: Context, ids: Ids, f: Frame, own: list[int], places: Along[Place], claims: Sequence[Claim],
     said: dict[int, list[Speaker]], today: dt.date | None, before: Sequence[Told],
 ) -> Told:  # fmt: skip
     where, inherited = _places(c, f, places, before)
@@ -90,11 +94,11 @@ def _told(
 
 
 def _apart(
-    c: Context, f: Frame, own: Sequence[int], places: Sequence[Place], claims: Sequence[Claim], found: Sequence[Role]
+    c: Context, f: Frame, own: Sequence[int], places: Along[Place], claims: Sequence[Claim], found: Sequence[Role]
 ) -> bool:
     """«Elsewhere, ...», «Meanwhile X ...», «killed another six people in Y»: not what was told before."""
     low = c.r.bounds(f.at)[0]
-    here = any(f.inner[0] <= p.first < f.inner[1] and p.precision != "country" for p in places)
+    here = any(p.precision != "country" for p in places.between(*f.inner))
     if c.cue(low, "apart") is not None:
         return here or any(r.role in ("attacker", "participant") for r in found)
     more = any(claims[k].outcome == "killed" and c.cue(j, "more") is not None and c.r.words[j + 1] != "than"
@@ -107,17 +111,17 @@ def _key(c: Context, p: Place) -> str:
     return f"{p.key(c.r)} province" if p.precision in ("province", "region") and p.row else p.key(c.r)
 
 
-def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
+def _places(c: Context, f: Frame, places: Along[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
     low, high = c.r.bounds(f.at)
-    here = [p for p in places if low <= p.first < high and abs(p.first - f.at) <= 60]
+    here = places.between(max(low, f.at - 60), min(high, f.at + 61))
     inner = [p for p in here if f.inner[0] <= p.first < f.inner[1]]
     finer = [p for p in inner if p.precision not in ("country",)]
     again = any(c.cue(k, "same_place") for k in range(*f.inner))
     if finer:
         return finer, False
-    known = [t for t in before if t.places and any(p.precision != "country" for p in t.places)]
-    if again and known:
-        return list(known[-1].places), False
+    known = next((t for t in reversed(before[-12:]) if any(p.precision != "country" for p in t.places)), None)
+    if again and known is not None:
+        return list(known.places), False
     near = [p for p in here if p.precision != "country"]
     if near:
         return sorted(sorted(near, key=lambda p: abs(p.first - f.at))[:3], key=lambda p: p.first), False
@@ -126,8 +130,7 @@ def _places(c: Context, f: Frame, places: Sequence[Place], before: Sequence[Told
     for told in reversed(before[-4:]):
         if told.places:
             return list(told.places), True
-    later = [p for p in places if p.first >= high][:2]
-    return later[:1], True
+    return places.behind(high, 1), True
 
 
 def _date(c: Context, f: Frame) -> Mention | None:

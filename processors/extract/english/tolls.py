@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.places import Found as Place
@@ -15,7 +16,7 @@ _CALENDAR = frozenset(("month", "year", "year-current", "year-past", "window"))
 _DISPLACED = frozenset(("displaced", "missing"))
 
 
-def cumulative(c: Context, claims: Sequence[Claim], places: Sequence[Place]) -> list[str]:
+def cumulative(c: Context, claims: Sequence[Claim], places: Along[Place]) -> list[str]:
     """Per claim the rule that makes it cumulative, "" for one incident's."""
     out: list[str] = []
     for i, claim in enumerate(claims):
@@ -35,7 +36,7 @@ def _close(c: Context, whole: Claim, part: Claim) -> bool:
     return c.r.sentence[whole.at] == c.r.sentence[part.at] and part.rule == "part-of"
 
 
-def _own(c: Context, claim: Claim, places: Sequence[Place]) -> str:
+def _own(c: Context, claim: Claim, places: Along[Place]) -> str:
     low, high = c.r.bounds(claim.at)
     low, high = max(low, claim.first - 22), min(high, claim.last + 22)
     for k in range(low, high):
@@ -101,7 +102,7 @@ def _one_incident(c: Context, claim: Claim, low: int, high: int) -> bool:
     )
 
 
-def _many_places(c: Context, claim: Claim, places: Sequence[Place], high: int) -> bool:
+def _many_places(c: Context, claim: Claim, places: Along[Place], high: int) -> bool:
     """«7 injured in attacks in A, B and C»: several happenings in as many places."""
     several = any(
         (h := c.hits.at("triggers", k)) is not None
@@ -112,8 +113,8 @@ def _many_places(c: Context, claim: Claim, places: Sequence[Place], high: int) -
     if not several or (claim.count or 2) < 2:
         return False
     listed: list[Place] = []
-    for p in places:
-        if claim.last <= p.first < high and p.precision != "country":
+    for p in places.between(claim.last, high):
+        if p.precision != "country":
             if listed and p.first - listed[-1].last > 2:
                 break
             listed.append(p)
