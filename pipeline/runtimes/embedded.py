@@ -455,6 +455,7 @@ class _SinkTurn:
         self.name = consumer_of(sink.name)
         self.readers = [_Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
         self.refused = 0
+        self.settled = False
 
     def resume(self) -> None:
         self.runtime.durably(lambda: self.sink.resume(self.runtime.log.state(self.name)))
@@ -467,6 +468,9 @@ class _SinkTurn:
         for reader, messages in batches:
             reader.done(messages)
         self.runtime.counts.sink_rejects += self.refused
+        if not self.settled:  # an empty flush: the sink marks its files as known to this log, now that they are
+            self.runtime.durably(self.sink.flush, lambda: self.sink.resume(self.runtime.log.state(self.name)))
+            self.settled = True
         return True
 
     def _write(self, batches: Sequence[tuple[_Reader, list[Message]]]) -> None:
