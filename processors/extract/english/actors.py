@@ -1,4 +1,4 @@
-"""Actors in English text: names, «Syrian warplanes», «the army» of the country that the text is about, «the militants»."""
+"""Actors in English text: names, «Syrian warplanes», «the army» of the country in question, «the militants»."""
 
 from __future__ import annotations
 

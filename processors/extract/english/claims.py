@@ -8,82 +8,35 @@ in front («killing 12», «the death of five»), and the claim before it («inc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from pipeline.records import Category, Outcomes
 from processors.extract.context import LONGEST, MOST, Context, Found
-from processors.extract.english.phrases import STOPS, People, past_paren, people
+from processors.extract.english.phrases import STOPS, People, people
+from processors.extract.english.verbs import done_to, suffered, takes_object
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
 from processors.text import COMMA, SENTENCE, SPACE
 
-REACH = 18  # words that a verb may stand behind its people
-_AUX = frozenset(["was", "were", "is", "are", "been", "be", "being", "get", "got", "getting"])
-_ADVERBS = frozenset(
-    [
-        "also",
-        "reportedly",
-        "allegedly",
-        "later",
-        "seriously",
-        "badly",
-        "severely",
-        "critically",
-        "confirmed",
-        "initially",
-        "already",
-        "mostly",
-        "instantly",
-        "immediately",
-        "subsequently",
-        "fatally",
-        "both",
-        "all",
-        "slightly",
-        "either",
-        "still",
-        "recently",
-        "nearly",
-        "lightly",
-        "brutally",
-    ]
-)
-_HAVE = frozenset(["has", "have", "had"])
-_AND = frozenset(["and", "plus"])
 _GROUPS = frozenset(
-    "group groups organisation organization network cell movement faction stronghold camp command force unit training".split()
-)
-_OBJECT = frozenset(
     [
-        "a",
-        "an",
-        "the",
-        "at",
-        "another",
-        "dozens",
-        "scores",
-        "several",
-        "hundreds",
-        "many",
-        "some",
-        "more",
-        "his",
-        "her",
-        "their",
-        "its",
+        "group",
+        "groups",
+        "organisation",
+        "organization",
+        "network",
+        "cell",
+        "movement",
+        "faction",
+        "stronghold",
+        "camp",
+        "command",
+        "force",
+        "unit",
+        "training",
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What befell people, in words `first:last`."""
-
-    kind: str
-    first: int
-    last: int
-    hit: Hit | None = None
 
 
 def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
@@ -183,96 +136,6 @@ def _negated(c: Context, i: int) -> bool:
     return False
 
 
-# ---- what befell them
-
-
-def _after(c: Context, k: int, bare: bool) -> Outcome | None:
-    """The verb of which the people before word `k` are the sufferers."""
-    k = past_paren(c, k)
-    aux = False
-    i, first = k, k
-    while i < len(c.r.words) and i - first < REACH:
-        if c.r.gap[i] >= SENTENCE:
-            return None
-        jumped = past_paren(c, i)
-        if jumped != i:
-            i = jumped
-            continue
-        word = c.r.words[i]
-        hit = c.hits.at("outcomes", i)
-        if hit is not None and hit.entry.get("voice") in ("past", "intr", "adj"):
-            voice = hit.entry.get("voice")
-            passive = aux or (
-                c.r.words[i - 1] in _ADVERBS | _AUX and any(w in _AUX for w in c.r.words[max(i - 4, k) : i])
-            )
-            if "person" in hit.entry.flags and not passive:
-                return None
-            if voice == "intr":
-                return Outcome(hit.entry.get("outcome"), i, hit.last, hit) if not bare or i - k <= 3 else None
-            if passive or (_adverbs(c, k, i) and not _takes_object(c, hit)):
-                return Outcome(hit.entry.get("outcome"), i, hit.last, hit)
-            return None
-        trigger = c.hits.at("triggers", i)
-        if trigger is not None and trigger.entry.get("form") == "verb" and hit is None and not aux and word not in _AUX:
-            if c.r.words[i - 1] not in ("who", "that", "which"):
-                return None
-        if word in _AUX:
-            aux = True
-        elif word not in _ADVERBS and word not in _HAVE and word != "to":
-            if aux and word not in ("in", "on"):
-                aux = word in _ADVERBS
-            if word in ("after", "when", "while", "as", "but", "said", "says", "told", "that", "because", "since"):
-                return None
-            if bare and i - k >= 3:
-                return None
-            if c.r.gap[i] == COMMA and i > k and bare:
-                return None
-        i += 1
-    return None
-
-
-def _adverbs(c: Context, k: int, i: int) -> bool:
-    return all(w in _ADVERBS or w in _HAVE for w in c.r.words[k:i]) and all(
-        c.r.gap[j] <= COMMA for j in range(k, i + 1)
-    )
-
-
-def _takes_object(c: Context, hit: Hit) -> bool:
-    """Whether a bare «killed» is active: people stand behind it."""
-    k = hit.last
-    if k >= len(c.r.words) or c.r.gap[k] > SPACE:
-        return False
-    return (
-        c.r.words[k] in _OBJECT or c.r.words[k][0].isdigit() or c.hits.at("numbers", k) is not None
-        or c.hits.at("hedges", k) is not None or c.hits.at("persons", k) is not None
-        or (k in c.named and c.named[k].rule != "adjective")
-    )  # fmt: skip
-
-
-def _before(c: Context, q: Quantity) -> Outcome | None:
-    """The verb or noun that stands right before a number and says what befell its people."""
-    i = q.first
-    for _ in range(4):
-        if i == 0 or c.r.gap[i] > SPACE:
-            return None
-        hit = next((h for k in range(i - 1, max(i - 5, -1), -1)
-                    if (h := c.hits.at("outcomes", k)) and h.last == i and h.entry.get("voice") != "adj"), None)  # fmt: skip
-        if hit is not None:
-            voice = hit.entry.get("voice")
-            if voice == "past" and any(w in _AUX for w in c.r.words[max(hit.first - 2, 0) : hit.first]):
-                return None
-            if voice in ("past", "active", "nominal", "leave"):
-                return Outcome(hit.entry.get("outcome"), hit.first, hit.last, hit)
-            return None
-        if c.r.words[i - 1] not in _ADVERBS and c.r.words[i - 1] not in ("the", "another", "of", "all", "only", "up"):
-            if i - 1 not in c.dated:
-                return None
-            i = c.dated[i - 1].first
-            continue
-        i -= 1
-    return None
-
-
 # ---- frames, in the order in which they are tried
 
 
@@ -287,9 +150,14 @@ def _make(
         start = q.first
     sides, rule_of_side = p.sides, p.side_rule
     previous = found[part_of] if part_of is not None else (found[-1] if found else None)
-    if previous is not None and (rule_of_side == "same" or (not sides and part_of is not None)):
-        if c.r.sentence[previous.at] >= c.r.sentence[q.core] - 1 and previous.sides:
-            sides, rule_of_side = previous.sides, "same-people"
+    follows = previous is not None and c.r.sentence[previous.at] >= c.r.sentence[q.core] - 1
+    if (
+        previous is not None
+        and follows
+        and previous.sides
+        and (rule_of_side == "same" or (not sides and part_of is not None))
+    ):
+        sides, rule_of_side = previous.sides, "same-people"
     head = p.head
     category = cast(Category, (head.entry.get("category") if head else "") or "unknown")
     unit = "household" if head is not None and "household" in head.entry.flags else "person"
@@ -310,7 +178,7 @@ def _own(c: Context, q: Quantity, p: People, found: list[Found]) -> Found | None
     last = 0
     if other is not None and {outcome, other.entry.get("outcome")} == {"killed", "injured"}:
         outcome, last = "killed_or_injured", other.last
-    if "body" in p.head.entry.flags and q.count is not None and _before(c, q) is None:
+    if "body" in p.head.entry.flags and q.count is not None and done_to(c, q) is None:
         found_cue = c.r.words[p.last : p.last + 3]
         if (
             "found" not in found_cue
@@ -326,7 +194,7 @@ def _own(c: Context, q: Quantity, p: People, found: list[Found]) -> Found | None
 
 def _governed(c: Context, q: Quantity, p: People, found: list[Found], bare: bool) -> Found | None:
     """«killed 12 people», «wounding 20», «the death of five workers», «left 12 dead»."""
-    by = _before(c, q)
+    by = done_to(c, q)
     if by is None or by.hit is None:
         return None
     flags, voice = by.hit.entry.flags, by.hit.entry.get("voice")
@@ -365,7 +233,7 @@ def _bare_ends(c: Context, q: Quantity) -> bool:
 
 def _followed(c: Context, q: Quantity, p: People, found: list[Found], end: int, bare: bool) -> Found | None:
     """«12 people were killed», «7 people injured in», «two injured», «six lost their lives»."""
-    post = _after(c, end, bare)
+    post = suffered(c, end, bare)
     if post is None or not post.kind:
         return None
     if bare and c.hits.at("units", q.last) is not None:
@@ -374,9 +242,9 @@ def _followed(c: Context, q: Quantity, p: People, found: list[Found], end: int, 
         return None
     outcome, last = post.kind, post.last
     second = c.hits.at("outcomes", last + 1) if last + 1 < len(c.r.words) and c.r.words[last] in ("and", "or") else None
-    if second is not None and {second.entry.get("outcome"), outcome} == {"killed", "injured"}:
-        if second.entry.get("voice") == "past" and not _takes_object(c, second):
-            outcome, last = "killed_or_injured", second.last
+    joint = second is not None and {second.entry.get("outcome"), outcome} == {"killed", "injured"}
+    if joint and second is not None and second.entry.get("voice") == "past" and not takes_object(c, second):
+        outcome, last = "killed_or_injured", second.last
     if c.r.ends[last - 1] - c.r.starts[q.first] > LONGEST:
         last = max(end, q.last)
     previous = found[-1] if found else None
@@ -387,11 +255,11 @@ def _followed(c: Context, q: Quantity, p: People, found: list[Found], end: int, 
 
 
 def _participle(c: Context, q: Quantity, p: People, found: list[Found], end: int) -> Found | None:
-    """«A child killed 7 people injured in attacks»: a participle right behind a noun, as headlines and run-on texts do."""
+    """«A child killed 7 people injured in attacks»: a participle behind a noun, as in headlines and run-on texts."""
     if p.head is None or end >= len(c.r.words) or c.r.gap[end] > SPACE:
         return None
     hit = c.hits.at("outcomes", end)
-    if hit is None or hit.entry.get("voice") != "past" or _takes_object(c, hit) and not _runs_on(c, hit):
+    if hit is None or hit.entry.get("voice") != "past" or (takes_object(c, hit) and not _runs_on(c, hit)):
         return None
     if "person" in hit.entry.flags:
         return None
@@ -405,7 +273,7 @@ def _runs_on(c: Context, hit: Hit) -> bool:
     while k < min(hit.last + 8, len(c.r.words)) and c.r.gap[k] <= SPACE:
         other = c.hits.at("outcomes", k)
         if other is not None:
-            return other.entry.get("voice") == "past" and k > hit.last + 1 and not _takes_object(c, other)
+            return other.entry.get("voice") == "past" and k > hit.last + 1 and not takes_object(c, other)
         if c.r.words[k] in STOPS:
             return False
         k += 1
@@ -436,7 +304,7 @@ def _part(c: Context, q: Quantity, p: People, found: list[Found], end: int) -> F
     if whole is None:
         return None
     if marker is not None and not outcome:
-        post = _after(c, end, False) if p.head is not None else None
+        post = suffered(c, end, False) if p.head is not None else None
         outcome = post.kind if post is not None and post.first - end <= 3 and not p.outcome else ""
         if outcome != found[whole].outcome:
             outcome = found[whole].outcome if outcome in ("", "killed", "injured") else outcome
@@ -506,7 +374,7 @@ def _nobody(c: Context, q: Quantity, p: People, found: list[Found]) -> Found | N
         return None
     if p.outcome:
         return _make(c, q, p, p.outcome, "nobody", found)
-    post = _after(c, p.last, False)
+    post = suffered(c, p.last, False)
     return _make(c, q, p, post.kind, "nobody", found, last=post.last) if post is not None else None
 
 
@@ -530,7 +398,7 @@ def _bare_plural(c: Context, q: Quantity, p: People, found: list[Found]) -> Foun
         joint = other is not None and {other.entry.get("outcome"), p.outcome} == {"killed", "injured"}
         return _make(c, q, p, "killed_or_injured" if joint else p.outcome, "bare-plural", found,
                      last=other.last if joint and other else 0)  # fmt: skip
-    by = _before(c, q)
+    by = done_to(c, q)
     if by is None or by.hit is None or by.kind not in ("killed", "injured") or by.hit.entry.get("voice") == "nominal":
         return None
     if c.cue(by.first - 1, "hypothetical", "not", "infinitive") or "person" in by.hit.entry.flags:
@@ -566,7 +434,8 @@ def _sums(c: Context, found: list[Found]) -> list[Found]:
                 and out[k].part_of is None]  # fmt: skip
         for x, a in enumerate(near):
             for b in near[x + 1 :]:
-                if (found[a].count or 0) + (found[b].count or 0) == whole.count and found[a].count and found[b].count:
-                    if out[a].part_of is None and out[b].part_of is None:
-                        out[a], out[b] = replace(found[a], part_of=i), replace(found[b], part_of=i)
+                one, two = found[a].count, found[b].count
+                free = out[a].part_of is None and out[b].part_of is None
+                if one and two and one + two == whole.count and free:
+                    out[a], out[b] = replace(found[a], part_of=i), replace(found[b], part_of=i)
     return out

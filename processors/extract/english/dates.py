@@ -1,4 +1,4 @@
-"""Dates in English: «March 5», «late on Tuesday», «two days ago», «last month», «since 2011», «in the past 24 hours»."""
+"""Dates in English: «March 5», «late on Tuesday», «two days ago», «last month», «since 2011», «past 24 hours»."""
 
 from __future__ import annotations
 
@@ -209,8 +209,8 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
     if kind == "lastnight":
         return Mention(first, k, today - dt.timedelta(days=1), today, "days", "relative", "point", "last-night")
     if kind == "daybefore":
-        return Mention(first, k, today - dt.timedelta(days=2), today - dt.timedelta(days=1), "days", "relative", "point",
-                       "day-before")  # fmt: skip
+        start, end = today - dt.timedelta(days=2), today - dt.timedelta(days=1)
+        return Mention(first, k, start, end, "days", "relative", "point", "day-before")
     value = int(day.entry.get("value"))
     date = latest(value, today, tense) if kind == "weekday" else today + dt.timedelta(days=value)
     rule = "weekday-past" if kind == "weekday" else "day-word"
@@ -223,7 +223,7 @@ def _unit(hits: Hits, k: int) -> str:
 
 
 def _relative(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
-    """«last month», «earlier this week», «in the past 24 hours», «in recent weeks», «two days ago», «over three years»."""
+    """«last month», «earlier this week», «in the past 24 hours», «in recent weeks», «over three years»."""
     tense = _time(hits, i, "past", "current", "recent")
     ago = _ago(r, hits, numbers, i, today)
     if ago is not None:

@@ -21,9 +21,25 @@ VIOLENT = ("killed", "injured", "killed_or_injured", "neutralised")
 LONG = 120  # words: a longer sentence is cut, whatever its clauses
 HOT = 2  # words of war in an article that make it one about war
 _NOUN_BEFORE_TO = frozenset(
-    "managed went continued due led leading response responded thanks owing prior subjected exposed addition close".split()
+    [
+        "managed",
+        "went",
+        "continued",
+        "due",
+        "led",
+        "leading",
+        "response",
+        "responded",
+        "thanks",
+        "owing",
+        "prior",
+        "subjected",
+        "exposed",
+        "addition",
+        "close",
+    ]
 )
-_OF_WAR = frozenset(("combatant", "journalist", "aid_worker", "health_worker"))
+OF_WAR = frozenset(("combatant", "journalist", "aid_worker", "health_worker"))
 _VERBS = frozenset(["was", "were", "is", "are", "been", "be", "being"])
 
 
@@ -108,8 +124,8 @@ def _parts(c: Context, k: int, low: int) -> bool:
         behind = c.r.words[k + 1] if k + 1 < len(c.r.words) else ""
         return not (word == "as" and behind in ("many", "a", "well", "part", "much", "of")) and k + 1 not in c.dated
     if word == "including":
-        return any((h := c.hits.at("triggers", j)) is not None and "kill" not in h.entry.flags for j in range(k + 1, k + 4)
-                   if j < len(c.r.words))  # fmt: skip
+        near = (c.hits.at("triggers", j) for j in range(k + 1, k + 4))
+        return any(h is not None and "kill" not in h.entry.flags for h in near)
     if word == "and":
         for j in (k + 1, k + 2):
             hit = c.hits.at("triggers", j)
@@ -121,7 +137,8 @@ def _parts(c: Context, k: int, low: int) -> bool:
 def _rank(hit: Hit, claims: Sequence[Claim], own: Sequence[int]) -> tuple[int, int]:
     flags = hit.entry.flags
     if flags & {"arrest", "abduct"} and any(claims[k].outcome == "captured" for k in own):
-        return -1, hit.first
+        fatal = any(claims[k].outcome == "killed" for k in own)  # the deadly attack names the event
+        return RANK.index("generic") if fatal else -1, hit.first
     best = min((RANK.index(f) for f in flags if f in RANK), default=RANK.index(""))
     if "weak" in flags and "kill" not in flags:
         best = RANK.index("generic")  # a vague word still says more than «killed»
@@ -196,7 +213,7 @@ def _admitted(
     rule = None
     if "kill" in flags:
         counted = [k for k in violent if claims[k].governor is not None or claims[k].rule in ("number-noun", "tally")]
-        war = hot or armed or any(claims[k].category in _OF_WAR for k in counted)
+        war = hot or armed or any(claims[k].category in OF_WAR for k in counted)
         rule = "killing" if counted and war and (armed or here) else None
     elif "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
@@ -234,7 +251,11 @@ def _admitted(
         rule = "attack" if enough and not (weak and not (hot and armed and local)) else None
     elif "strong" in flags:
         low, high = c.r.bounds(hit.first)
-        rule = "strong" if armed or violent or here or bool(places.between(max(low, hit.first - LONG), min(high, hit.first + LONG))) else None
+        rule = (
+            "strong"
+            if armed or violent or here or bool(places.between(max(low, hit.first - LONG), min(high, hit.first + LONG)))
+            else None
+        )
     elif "weak" in flags:
         rule = (
             "weak"

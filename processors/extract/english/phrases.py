@@ -1,4 +1,4 @@
-"""The people of a number in English: «12 Daesh members», «five of the group's fighters», «three soldiers from the SDF»."""
+"""The people of a number in English: «12 Daesh members», «five of the fighters», «three soldiers from the SDF»."""
 
 from __future__ import annotations
 
@@ -111,7 +111,32 @@ STOPS = frozenset(
         "then",
     ]
 )
-_LINKS = frozenset(["of", "from", "belonging", "loyal", "affiliated", "allied", "linked", "with", "to", "the", "a", "an", "so", "called", "group", "groups", "in", "working", "serving", "own", "both", "local"])  # fmt: skip
+_LINKS = frozenset(
+    [
+        "of",
+        "from",
+        "belonging",
+        "loyal",
+        "affiliated",
+        "allied",
+        "linked",
+        "with",
+        "to",
+        "the",
+        "a",
+        "an",
+        "so",
+        "called",
+        "group",
+        "groups",
+        "in",
+        "working",
+        "serving",
+        "own",
+        "both",
+        "local",
+    ]
+)
 _LINK_HEADS = frozenset(
     ["of", "from", "belonging", "loyal", "affiliated", "allied", "linked", "serving", "working", "fighting"]
 )

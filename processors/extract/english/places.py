@@ -13,7 +13,8 @@ from processors.text import COMMA, LINE, SPACE, Reading
 
 _CREDIT = re.compile(
     r"[A-Z][A-Za-z]+(?:[ ,.'/-]+[A-Z][A-Za-z]+){0,5},? ?(?:[A-Z][a-z]+\.? \d{1,2} ?)?"
-    r"\((?:AP|AFP|Reuters|REUTERS|Sputnik|Xinhua|CNN|UPI|DPA|TASS|ANI|IANS|AA|PTI|ANF|RT|dpa|EFE|VOA|BBC|[A-Z][A-Za-z]+ (?:News|Post|Times))\)"
+    r"\((?:AP|AFP|Reuters|REUTERS|Sputnik|Xinhua|CNN|UPI|DPA|TASS|ANI|IANS|AA|PTI|ANF|RT|dpa|EFE|VOA|BBC"
+    r"|[A-Z][A-Za-z]+ (?:News|Post|Times))\)"
 )
 _SHOUTED = re.compile(r"[A-Z]{3,}(?:[ ,.'/-]+[A-Z]\w+){0,4}(?:, [A-Z][a-z]+\.? \d{1,2})? ?(?:-{1,2}|–|—|:) ")
 _PLAIN = re.compile(r"[A-Z][a-z]+(?:[ ,]+[A-Z][a-z]+){0,3} ?(?:--|–|—|:| - )")

@@ -10,7 +10,7 @@ from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
-from processors.extract.english.frames import frames
+from processors.extract.english.frames import OF_WAR, frames
 from processors.extract.english.roles import roles
 from processors.extract.frames import Frame
 from processors.extract.merge import Told
@@ -29,7 +29,9 @@ def tellings(
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
-    if all("kill" in f.flags for f in found) and not any(ids.armed(n.id) and n.rule != "adjective" for n in c.actors):
+    if all("kill" in f.flags and not any(claims[k].category in OF_WAR for k in f.claims) for f in found) and not any(
+        ids.armed(n.id) and n.rule != "adjective" for n in c.actors
+    ):
         return []
     homes = _homes(c, found, claims, rules)
     by_sentence: dict[int, list[Speaker]] = {}
@@ -88,7 +90,8 @@ def _told(
         frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today), date=date, places=where,
         inherited=inherited, roles=found, claims=own, speakers=speaking,
         keys=frozenset(_key(c, p) for p in where if p.precision != "country"),
-        admin=frozenset(f"{p.admin1} province" for p in where if p.admin1), sentence=number, headline=c.r.sentences[number].headline,
+        admin=frozenset(f"{p.admin1} province" for p in where if p.admin1), sentence=number,
+        headline=c.r.sentences[number].headline,
         countries=frozenset(p.country for p in where if p.country), apart=_apart(c, f, own, places, claims, found),
     )  # fmt: skip
 

@@ -54,9 +54,9 @@ def _own(c: Context, claim: Claim, places: Along[Place]) -> str:
     violent = claim.outcome in ("killed", "injured", "killed_or_injured")
     if violent and number is not None and number >= MANY:
         return "many"
-    if claim.outcome == "displaced":
-        if (number or 0) >= MANY_DISPLACED or (number is None and claim.hedge in ("thousands", "hundreds")):
-            return "many"
+    crowd = (number or 0) >= MANY_DISPLACED or (number is None and claim.hedge in ("thousands", "hundreds"))
+    if claim.outcome == "displaced" and crowd:
+        return "many"
     war = any(
         c.cue(k, "war") for k in (*range(max(low, claim.first - 5), claim.first), *range(claim.last, claim.last + 4))
     )
