@@ -51,6 +51,8 @@ def _own(c: Context, claim: Claim, places: Along[Place]) -> str:
     if any(c.cue(k, "since") and not _parted(c, claim, k) for k in (*range(low, claim.first), *behind)):
         return "since"
     number = claim.count
+    if number is None and c.r.words[claim.at] in ("numerous", "many", "countless"):
+        return "vague-total"
     violent = claim.outcome in ("killed", "injured", "killed_or_injured")
     if violent and number is not None and number >= MANY:
         return "many"
