@@ -255,7 +255,7 @@ def _followed(c: Context, q: Quantity, p: People, found: list[Found], end: int, 
 
 
 def _participle(c: Context, q: Quantity, p: People, found: list[Found], end: int) -> Found | None:
-    """«A child killed 7 people injured in attacks»: a participle behind a noun, as in headlines and run-on texts."""
+    """«Two farmers killed, nine villagers wounded near X»: a participle behind a noun, as in headlines and run-on texts."""
     if p.head is None or end >= len(c.r.words) or c.r.gap[end] > SPACE:
         return None
     hit = c.hits.at("outcomes", end)
@@ -351,7 +351,7 @@ def _tally(c: Context, q: Quantity, p: People, found: list[Found], end: int) -> 
 
 
 def _coordinated(c: Context, q: Quantity, p: People, found: list[Found], bare: bool) -> Found | None:
-    """«... and three civilians», «in addition to a member of ...»: the same befell them."""
+    """«... and three civilians», «as well as a medic»: the same befell them."""
     if not found or bare:
         return None
     previous = found[-1]

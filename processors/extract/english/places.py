@@ -174,7 +174,7 @@ def _word(r: Reading, k: int) -> str:
 
 
 def _reference(r: Reading, hits: Hits, first: int) -> bool:
-    """«30 km (20 miles) south of Idlib»: the place that a distance is counted from."""
+    """«12 km (7 miles) east of Ramadi»: the place that a distance is counted from."""
     if _word(r, first - 1) not in ("of", "from"):
         return False
     for k in range(first - 2, max(first - 9, -1), -1):
