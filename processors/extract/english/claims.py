@@ -255,7 +255,7 @@ def _followed(c: Context, q: Quantity, p: People, found: list[Found], end: int, 
 
 
 def _participle(c: Context, q: Quantity, p: People, found: list[Found], end: int) -> Found | None:
-    """«Two farmers killed, nine villagers wounded near X»: a participle behind a noun, as in headlines and run-on texts."""
+    """«Two farmers killed, nine wounded near X»: a participle behind a noun, as in headlines."""
     if p.head is None or end >= len(c.r.words) or c.r.gap[end] > SPACE:
         return None
     hit = c.hits.at("outcomes", end)
