@@ -203,7 +203,7 @@ def _sinks(config: Config) -> Iterator[Finding]:
     """Do the outputs go with the log?"""
     from connectors.sinks import CHECKS
     from pipeline.log.sqlite import SqliteLog
-    from pipeline.runtimes.embedded import consumer_of
+    from pipeline.runtimes.turns import consumer_of
 
     with contextlib.ExitStack() as stack:
         log = None

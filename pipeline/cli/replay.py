@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from connectors.sources.archives import Archive, Options
     from pipeline.config import Config
     from pipeline.pool import Pool
-    from pipeline.runtimes.embedded import Counts, Found, Source
+    from pipeline.runtimes.embedded import Counts
+    from pipeline.runtimes.turns import Found, Source
 
 
 def replay(
@@ -123,7 +124,7 @@ class KillableClean:
         from connectors.clean import clean_page
         from pipeline.errors import Unusable
         from pipeline.pool import result
-        from pipeline.runtimes.embedded import Stopped
+        from pipeline.runtimes.turns import Stopped
 
         if len(html) > self._limits.max_page_bytes:
             raise Unusable(f"a page of {len(html):,} bytes", reason="too-large")

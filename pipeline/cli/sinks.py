@@ -26,8 +26,8 @@ def reset(
       rasd sinks reset jsonl && rasd run --once
     """
     from connectors.sinks import KEEPS
-    from pipeline.runtimes.embedded import consumer_of
     from pipeline.runtimes.local import runner_lock
+    from pipeline.runtimes.turns import consumer_of
 
     if sink not in KEEPS:
         raise typer.BadParameter(f"there are {', '.join(KEEPS)}", param_hint="SINK")

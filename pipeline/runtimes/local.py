@@ -19,7 +19,8 @@ from pipeline.flow import FLOW
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article
-from pipeline.runtimes.embedded import Counts, Embedded, Found, Source
+from pipeline.runtimes.embedded import Counts, Embedded
+from pipeline.runtimes.turns import Found, Source, Stopped
 
 log = logging.getLogger("rasd.flow")
 MakeSource = Callable[[Pool, threading.Event], Source]
@@ -53,7 +54,10 @@ def run_flow(
                 raise StorageError(f"another rasd process runs the stages of {data} already", reason="in-use")
             if not alone:
                 log.warning("another rasd process runs the stages of %s: only adding to its log", data)
-            counts = _runtime(config, store, pool, stop, watch, stages=alone).run(feed, follow=follow and alone)
+            try:
+                counts = _runtime(config, store, pool, stop, watch, stages=alone).run(feed, follow=follow and alone)
+            except Stopped:
+                return Counts(), True
         if counts.left and not stop.is_set() and _orphaned(store, data, stop):
             log.info("the other process has ended: going on here")
             with runner_lock(data) as alone:
