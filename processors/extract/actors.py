@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pipeline.records import Side
-from processors.extract.lexicons import Hit, Hits, Lexicon
+from processors.extract.lexicons import FOLDER, Hit, Hits, Lexicon, table
 from processors.text import SPACE, Reading
 
 ARMED_KINDS = frozenset(("state", "rebel", "militia", "external"))
@@ -62,6 +62,10 @@ class Ids:
     def armed(self, actor: str) -> bool:
         return self.kind(actor) in ARMED_KINDS or actor in UNIDENTIFIED
 
+    def allied(self, a: str, b: str) -> bool:
+        """Whether two actors, or those that they belong to, commonly fight on one side."""
+        return allied(a, b) or allied(self.near(a), self.near(b))
+
     def side(self, r: Reading, n: Named, actor: str | None = None) -> Side:
         actor = actor or n.id
         return Side(id=actor, coarse=self.coarse(actor), name=self.name(actor),
@@ -71,6 +75,18 @@ class Ids:
 def actor_ids(lexicon: Lexicon) -> Ids:
     """The table of ids."""
     return Ids({row["id"]: row for row in lexicon.rows["actor_ids"]})
+
+
+_STATES = table(FOLDER / "ar", "states")
+THEATRE = {(row["who"], row["country"]): row["id"] for row in _STATES if row["who"] != "home"}
+HOMES = {row["id"]: row["country"] for row in _STATES if row["who"] == "home"}
+STATE_OF = {country: actor for (who, country), actor in THEATRE.items() if who == "local"}
+_CAMPS = tuple(frozenset(row["ids"].split()) for row in table(FOLDER / "ar", "camps"))
+
+
+def allied(a: str, b: str) -> bool:
+    """Whether two actors commonly fight on one side."""
+    return a == b or any(a in camp and b in camp for camp in _CAMPS)
 
 
 def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[int] = frozenset()) -> list[Named]:
@@ -115,13 +131,41 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
         if nation is not None and "adjective" in nation.entry.flags and nation.prefix in ("", "ال"):
             actor, last = nation.entry.get("id"), nation.last
         else:
-            actor = STATE_OF.get(country, actor)
+            actor = THEATRE.get(("local", country), actor)
+    who = next((f.partition(":")[2] for f in flags if f.startswith("theatre:")), None)
+    if who is not None and (meant := THEATRE.get((who, country))) is not None:
+        actor, flags = meant, flags - {"weak"}
     rule = "adjective" if "adjective" in flags else "name"
-    if rule == "adjective" and i and r.gap[i] == SPACE and (force := hits.cue(i - 1, ("force_noun",))):
-        return Named(i - 1, hit.last, actor, frozenset(), "force-nationality", force.prefix)
+    if rule == "adjective":
+        place = hits.at("places", i)
+        if hit.suffix == "ا" and place is not None and place.last == hit.last and not hit.definite:
+            return None  # «إسبانيا» is no Spaniard
+        head = _nationality_of(r, hits, i, found)
+        if head is not None:
+            kind = "force-nationality" if hits.cue(head.first, ("force_noun",)) else "thing-nationality"
+            return Named(head.first, hit.last, actor, frozenset(), kind, head.prefix)
     if rule == "adjective" and hit.prefix == "وال" and found and found[-1].last == i and found[-1].rule != "adjective":
         rule = "and-nationality"  # «القوات السورية والروسية»
     return Named(i, last, actor, flags, rule, hit.prefix)
+
+
+ADJECTIVES = 3  # words between a force and its nationality («طائرات حربية من دون طيار أميركية»: more are another's)
+
+
+def _nationality_of(r: Reading, hits: Hits, i: int, found: list[Named]) -> Hit | None:
+    """The force or thing that a nationality belongs to: «طائرة مسيرة [أمريكية]», «موقعا [حوثيا]»."""
+    floor = found[-1].last if found else 0
+    for k in range(i - 1, max(i - 2 - ADJECTIVES, floor - 1), -1):
+        if r.gap[k + 1] > SPACE:
+            return None
+        if (cue := hits.cue(k, ("force_noun",))) is not None:
+            return cue
+        thing = hits.cue(k, ("armed_target",))
+        if thing is not None:
+            return thing if hits.at("persons", k) is None else None
+        if hits.cue(k, ("np_stop", "preposition", "onto")) or hits.at("triggers", k) or hits.at("places", k):
+            return None
+    return None
 
 
 def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
@@ -135,15 +179,6 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
         return False
     cue = hits.cue(i - 1, ("place_before",))
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
-
-
-STATE_OF = {
-    "SY": "syrian_regime", "IQ": "iraq_gov", "YE": "yemen_gov", "LB": "lebanon_gov", "JO": "jordan_gov",
-    "EG": "egypt_gov", "LY": "libya_gna", "SD": "sudan_saf", "SS": "south_sudan_gov", "SO": "somalia_gov",
-    "ET": "ethiopia", "TR": "turkey", "IR": "iran", "AF": "afghanistan_gov", "PK": "pakistan_gov",
-    "NG": "nigeria_gov", "ML": "mali_gov", "DZ": "algeria_gov", "TN": "tunisia_gov", "FR": "france", "GB": "uk",
-    "UA": "ukraine", "IL": "israel", "PS": "israel", "SA": "saudi_arabia", "RU": "russia", "US": "usa",
-}  # fmt: skip
 
 
 _POINTING = ("both", "the_group", "the_latter")
@@ -181,7 +216,7 @@ def opposing(found: list[Named], ids: Ids) -> list[str]:
             continue
         if n.weak and n.id in UNIDENTIFIED:
             continue
-        camp = next((x for x in camps if allied(n.id, x[0])), None)
+        camp = next((x for x in camps if ids.allied(n.id, x[0])), None)
         if len(camps) == 2 and (camp is None or end - n.last > CAMP_REACH):
             break
         if camp is None:
@@ -189,19 +224,3 @@ def opposing(found: list[Named], ids: Ids) -> list[str]:
         elif n.id not in camp:
             camp.insert(0, n.id)
     return [a for camp in reversed(camps) for a in camp[:2]] if len(camps) == 2 else []
-
-
-_CAMPS: tuple[frozenset[str], ...] = (
-    frozenset(("syrian_regime", "pro_regime_militia", "iran_militia", "iraqi_militia", "hezbollah", "russia", "iran")),
-    frozenset(("us_coalition", "usa", "sdf", "ypg", "uk", "france")),
-    frozenset(("turkey", "turkey_backed_opposition", "syrian_opposition")),
-    frozenset(("yemen_gov", "saudi_coalition", "saudi_arabia", "uae", "stc")),
-    frozenset(("iraq_gov", "iraq_pmf", "us_coalition", "peshmerga")),
-    frozenset(("hamas", "islamic_jihad", "palestinian_factions")),
-    frozenset(("afghanistan_gov", "us_coalition", "usa", "nato")),
-)
-
-
-def allied(a: str, b: str) -> bool:
-    """Whether two actors commonly fight on one side."""
-    return a == b or any(a in camp and b in camp for camp in _CAMPS)

@@ -71,9 +71,7 @@ def events(
     return out
 
 
-def denials(
-    c: Context, ids: Ids, incidents: Sequence[Incident], said: Sequence[Speaker]
-) -> dict[int, list[Speaker]]:
+def denials(c: Context, ids: Ids, incidents: Sequence[Incident], said: Sequence[Speaker]) -> dict[int, list[Speaker]]:
     """Incident → who denies it: the last one told before the denial that the denier is said to have done, or the last
     one within DENIAL_REACH sentences that nobody is said to have done."""
     out: dict[int, list[Speaker]] = {}
@@ -244,9 +242,12 @@ def _actors(
 ) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
     ordered = incident.ordered
     chosen: list[Role] = []
+    begun = next((r.role for t in ordered for r in t.roles if r.role in ("attacker", "participant")), "")
     for role in ("participant", "attacker", "target"):
         if role != "participant" and any(r.role == "participant" for r in chosen):
             break
+        if role == "participant" and begun == "attacker":
+            continue  # the telling that names the event best says who began
         pool = next((p for t in ordered if (p := [r for r in t.roles if r.role == role])), [])
         if role == "target":
             pool = [*pool, *(r for t in ordered for r in t.roles if r.role == role and r.rule == "victims")]
@@ -272,7 +273,7 @@ def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate
     ordered = incident.ordered
     dated = [t.date for t in ordered if t.date is not None and t.date.start is not None]
     if dated:
-        m = min(dated[:4], key=lambda m: ((m.end - m.start).days if m.end and m.start else 9999))
+        m = min(dated[:4], key=lambda m: (m.end - m.start).days if m.end and m.start else 9999)
         return m.dated(c.r), (Why(rule=m.rule, span=c.r.span(m.first, m.last)),)
     unresolved = next((t.date for t in ordered if t.date is not None), None)
     if unresolved is not None:

@@ -76,9 +76,7 @@ def _near(r: Reading, i: int, reach: int = 1) -> bool:
     return i < len(r.words) and r.gap[i] <= reach
 
 
-def _absolute(
-    r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None
-) -> Mention | None:
+def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
     """«16 آذار (مارس) 2018», «آذار/مارس الماضي», «16-20 آذار»."""
     day: int | None = None
     k = i

@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.records import Realis
-from processors.extract.actors import Ids, Named
+from processors.extract.actors import UNIDENTIFIED, Ids, Named
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.lexicons import Hit
+from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
-from processors.text import COMMA, SENTENCE
+from processors.text import COMMA, SENTENCE, SPACE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
-RANK = ("intercept", "strong", "weapon", "capture", "abduct", "attack", "clash", "", "protest", "disrupt", "loot",
-        "built", "found", "transfer", "arrest", "defend", "generic", "kill", "agreement", "weak")  # fmt: skip
+RANK = ("intercept", "mob", "strong", "weapon", "capture", "abduct", "attack", "fire", "blown", "clash", "", "protest",
+        "disrupt", "built", "found", "group", "control", "handed", "transfer", "arrest", "defend", "generic", "loot",
+        "kill", "agreement", "weak")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,16 @@ def frames(
 ) -> list[Frame]:
     """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
     by_clause: dict[int, Frame] = {}
-    article = About(heat(c, ids, claims) >= (HOT if len(c.r.words) > BRIEF else 1), _protests(c))
+    brief = len(c.r.words) <= BRIEF
+    war = heat(c, ids, claims)
+    if brief:
+        war += sum(n.id in UNIDENTIFIED or (n.weak and ids.armed(n.id)) for n in c.actors)
+    article = About(war >= (1 if brief else HOT), _protests(c, brief), brief)
     numbered = Along([k for k in range(len(claims)) if incident[k]], lambda k: claims[k].at)
     totals = Along([k for k in range(len(claims)) if not incident[k]], lambda k: claims[k].at)
     for hit in c.hits.of("triggers"):
         sentence = c.r.sentences[c.r.sentence[hit.first]]
-        if sentence.skip or _inside_name(c, hit):
+        if sentence.skip or _inside_name(c, hit) or _no_event(c, hit):
             continue
         inner = clause(c, hit.first)
         known = by_clause.get(inner[0])
@@ -71,8 +77,9 @@ def frames(
         if rule is None:
             continue
         first, last = widened(c, inner, hit)
-        by_clause[inner[0]] = Frame(hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule,
-                                   claims[own[0]].at if own else -1)
+        by_clause[inner[0]] = Frame(
+            hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule, claims[own[0]].at if own else -1
+        )
     return [f for _, f in sorted(by_clause.items())]
 
 
@@ -82,11 +89,10 @@ class About:
 
     war: bool
     protests: bool
+    brief: bool = False
 
 
-def _rank(
-    flags: frozenset[str], known: Frame | None, claims: Sequence[Claim], own: tuple[int, ...] = ()
-) -> int:
+def _rank(flags: frozenset[str], known: Frame | None, claims: Sequence[Claim], own: tuple[int, ...] = ()) -> int:
     """Which of two triggers of one clause names its event: 0 for an arrest whose people are counted there."""
     own = known.claims if known is not None else own
     if flags & {"arrest", "abduct"} and any(claims[k].outcome == "captured" for k in own):
@@ -98,6 +104,32 @@ def _inside_name(c: Context, hit: Hit) -> bool:
     """A trigger that is part of an actor's name («هيئة تحرير الشام»)."""
     actor = next((c.named[k] for k in range(hit.first, max(hit.first - 4, -1), -1) if k in c.named), None)
     return actor is not None and hit.last <= actor.last
+
+
+def _no_event(c: Context, hit: Hit) -> bool:
+    """«طائرة [مسيرة]», «[قصف] إعلامي», «تنديدا ب[قصف]», «دون [مظاهرات]», «جرف» in «جرف الصخر», a rocket to space."""
+    i = hit.first
+    if hit.entry.flags & {"generic", "moved"}:
+        low, high = c.r.bounds(i)
+        near = range(max(low, i - 25), min(high, i + 25))
+        if any(c.cue(k, "cyber" if "moved" not in hit.entry.flags else "accident") for k in near):
+            return True
+    if hit.last < len(c.r.words) and c.r.gap[hit.last] == SPACE and c.cue(hit.last, "figurative"):
+        return True
+    place = c.hits.at("places", i)
+    if place is not None and place.last > hit.last and "strong" not in hit.entry.flags:
+        return True
+    if (
+        hit.entry.flags & {"weapon", "strong"}
+        and hit.entry.get("type").startswith(("Shelling", "Air"))
+        and any(c.cue(k, "space") for k in range(hit.last, min(hit.last + 8, c.r.bounds(i)[1])))
+    ):
+        return True
+    if not i or c.r.gap[i] > SPACE:
+        return False
+    if "protest" in hit.entry.flags and c.cue(i - 1, "aircraft"):
+        return True
+    return c.cue(i - 1, "protesting", "without") is not None
 
 
 def clause(c: Context, i: int) -> tuple[int, int]:
@@ -175,9 +207,13 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             return None
     if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
         return None
-    if hit.entry.flags & {"capture", "transfer"} and hit.entry.get("form") == "noun" and (
-        (hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال"))
-        or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
+    if (
+        hit.entry.flags & {"capture", "transfer"}
+        and hit.entry.get("form") == "noun"
+        and (
+            (hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال"))
+            or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
+        )
     ):
         return None
     if "protest" in hit.entry.flags and any(c.cue(k, "court") for k in range(*inner)):
@@ -207,32 +243,62 @@ def _admitted(
     near = c.actors.between(*inner)
     armed = [n for n in near if ids.armed(n.id) or n.rule == "both-sides"]
     firm = [n for n in armed if not n.weak]
+    forces = [n for n in firm if is_force(ids, n)]
     here = places.between(*inner)
     violent = [k for k in own if claims[k].outcome in ("killed", "injured", "killed_or_injured", "neutralised")]
+    objects = any(c.cue(k, "armed_target", "civil_target") or c.hits.at("persons", k)
+                  for k in range(hit.last, min(hit.last + OBJECT_REACH, inner[1])))  # fmt: skip
     if "kill" in flags:
+        if not violent and hit.entry.get("form") == "verb" and hit.entry.text.startswith(("قتل", "اعدم")):
+            return "killing" if _killed(c, ids, hit, bool(armed)) and not accident(c, hit.first) else None
         return "killing" if violent and not accident(c, hit.first) else None
+    if "fire" in flags:
+        opened = any(c.cue(k, "opens_fire") for k in range(max(inner[0], hit.first - 5), hit.first))
+        return "fired" if opened and (armed or violent or (objects and hot)) else None
+    if "mob" in flags:
+        return "mob" if here or violent or objects else None
+    if "blown" in flags:
+        device = any(h is not hit and h.entry.get("type") == hit.entry.get("type") for k in range(hit.last, inner[1])
+                     if (h := c.hits.at("triggers", k)) is not None)  # fmt: skip
+        return "blown" if (armed or violent) and (device or here or objects) and hit.suffix != "ا" else None
+    if "group" in flags:
+        organised = any("org" in n.flags or ids.kind(n.id) in ("rebel", "militia") for n in firm)
+        return "group" if organised and hot else None
+    if "control" in flags:
+        return "control" if armed and hot and (here or article.brief) else None
     if "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
         if taken and not hot and not _political(c, hit.first) and all((claims[k].count or 2) < 2 for k in taken):
             return None  # a thief is no event
-        return "arrest" if taken or (hot and firm and hit.entry.get("form") == "verb" and here) else None
+        named = hit.entry.get("form") == "verb" and bool(firm) and (bool(here) or objects)
+        return "arrest" if taken or (hot and named and (article.brief or here)) else None
     if "abduct" in flags:
-        return "abduction" if own or (armed and here) else None
+        if sport(c, hit.first):
+            return None
+        return "abduction" if own or (armed and (here or objects)) or (objects and (here or article.brief)) else None
     if "agreement" in flags:
         signed = any(c.cue(k, "sign") for k in range(max(inner[0], hit.first - 8), hit.first))
+        if "swap" in flags:
+            signed = any(c.cue(k, "captives") for k in range(hit.last, min(hit.last + 6, inner[1])))
         parties = {ids.near(n.id) for n in armed if n.rule != "adjective"}
-        return "agreement" if signed and (len(parties) > 1 or any(n.also for n in armed)) else None
+        both = any(n.also for n in armed) or (article.brief and any(c.cue(k, "both") for k in range(*inner)))
+        tribes = any("tribe" in n.flags for n in armed)
+        truce = "weak" in flags and (both or tribes or (len(parties) > 1 and (hot or here)))
+        truce = truce or (article.brief and len(parties) > 0 and bool(here))
+        return "agreement" if signed and truce else None
     if "loot" in flags:
-        gang = [n for n in armed if n.rule != "adjective" and not n.flags & {"country", "police"}]
-        return "looting" if gang and hot else None
+        gang = [n for n in armed if n.rule != "adjective" and "police" not in n.flags]
+        if hit.entry.get("form") == "noun":
+            return "looting" if (gang or here) and hot else None
+        settlers = any(n.id in ("israeli_settlers", "protesters") for n in near)
+        return "looting" if (gang and hot and (objects or here)) or (settlers and objects) else None
     if "built" in flags or "found" in flags:
         kind = "build" if "built" in flags else "find"
         done = any(c.cue(k, kind) for k in range(max(inner[0], hit.first - 8), hit.first))
         return kind if done and any(n.rule != "adjective" for n in armed) and here else None
-    forces = [n for n in firm if is_force(ids, n)]
     if "attack" in flags:
         hurt = any(c.hits.at("persons", k) for k in range(hit.last, min(hit.last + 3, inner[1])))
-        return "attack" if violent or forces or ((hot or hurt) and here) else None
+        return "attack" if violent or forces or ((hot or hurt) and (here or (hurt and armed))) else None
     if "intercept" in flags:
         shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, min(hit.last + 8, inner[1])))
         return "intercepted" if shot and (armed or here) else None
@@ -242,6 +308,10 @@ def _admitted(
         if hit.entry.get("form") == "verb" and here and not firm:
             firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
             forces = [n for n in firm if is_force(ids, n)]
+        if "enter" in flags:
+            entered = [p for p in here if hit.last <= p.first <= hit.last + 6 and ORDER.get(p.precision, 4) < 3]
+            who = [n for n in forces if n.first == hit.last or n.last == hit.first]
+            return "entered" if who and entered and hot else None
         if "lead" in flags and c.r.sentence[hit.first] > 0:
             return None  # «تسيطر على» is news in a headline, a state of things elsewhere
         takers = firm if hot else forces
@@ -250,6 +320,8 @@ def _admitted(
             return None  # hostages are freed, no town is
         return "capture" if takers and (here or "weak" not in flags) else None
     if "transfer" in flags:
+        if "handed" in flags and not any(hit.last <= p.first <= hit.last + 6 and p.rule == "cue-name" for p in here):
+            return None
         return "transfer" if (forces or "people" in flags) and any(p.precision != "country" for p in here) else None
     if "protest" in flags:
         people = [n for n in near if n.id == "protesters"]
@@ -259,27 +331,66 @@ def _admitted(
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
         both = any(n.also for n in armed)
-        placed = bool(forces and here)
+        placed = bool((forces or _breaks_out(c, hit, inner)) and here)
         return "clash" if len(sides) > 1 or violent or both or placed else None
     if "generic" in flags or "defend" in flags:
-        crowd = any(n.id == "protesters" for n in near)
+        crowd = any(n.id in ("protesters", "israeli_settlers") for n in near)
         aimed = bool(armed) and any(c.cue(k, "armed_target", "civil_target") for k in range(*inner))
-        return "attack" if forces or violent or crowd or (hot and here and (firm or aimed)) else None
+        if forces or violent or crowd or (hot and here and (firm or aimed)):
+            return "attack"
+        armed_with = any(c.cue(k, "aircraft", "artillery") for k in range(*inner)) and (here or objects)
+        onto = hit.last < inner[1] and c.cue(hit.last, "onto") is not None and (here or objects)
+        wide = armed_with or (onto and (hot or _breaks_out(c, hit, inner)))
+        if any(c.cue(k, "since") for k in range(max(inner[0], hit.first - 3), hit.first)):
+            return None  # «منذ بدء الهجوم على ...»
+        return "attack" if article.brief and (wide or (armed and (here or objects))) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
-        by = bool(armed) or any(n.armed for n in near)
-        return "launched" if launched and (by or here or violent) else None
+        shooter = bool(armed) or any(n.armed for n in near)
+        onto = hit.last < inner[1] and c.cue(hit.last, "onto") is not None
+        return "launched" if launched and (shooter or here or violent or (onto and article.brief)) else None
     if "strong" in flags:
         in_sentence = bool(places.between(low, high))
-        return "strong" if firm or violent or here or in_sentence else None
+        armed_with = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, inner[1]))
+        in_brief = article.brief and (objects or armed_with)
+        return "strong" if firm or violent or here or in_sentence or in_brief else None
     if "weak" in flags:
+        if hit.entry.get("type") == "Sexual violence" and hot and (armed or objects):
+            return "weak"
         blast = hit.entry.get("type") == "Remote explosive/landmine/IED" and not accident(c, hit.first)
-        return "weak" if forces or (violent and (hot or blast)) else None
+        heard = blast and _breaks_out(c, hit, inner) and here
+        return "weak" if forces or (violent and (hot or blast)) or (heard and (hot or article.brief)) else None
     if "clash" in flags:
-        return "clash" if (armed or here if hot else forces or violent) else None
+        return "clash" if (armed or here if hot else forces or violent or (armed and here)) else None
     return "named" if forces or violent or (here and hot) else None
 
 
+def _killed(c: Context, ids: Ids, hit: Hit, armed: bool) -> bool:
+    """«قتلت [قوة] قياديا», «قتلوا شابين»: an active verb with its victims, whom no number counts."""
+    killer = c.named.get(hit.last)
+    if killer is not None and ids.armed(killer.id) and c.joined(killer.last):
+        hurt, word = c.hits.at("persons", killer.last), c.r.words[killer.last]
+        if hurt is not None and hurt.prefix in ("", "ال"):
+            return True
+        if not killer.weak and len(word) > 3 and word.endswith("ا"):
+            return True
+    plural = hit.suffix == "وا" or hit.entry.text.endswith("وا")
+    return plural and armed and c.hits.at("persons", hit.last) is not None
+
+
+def _breaks_out(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
+    """«هز انفجار ...», «دارت معارك ...»: a verb of happening beside the noun."""
+    span = range(max(inner[0], hit.first - 3), min(inner[1], hit.last + 2))
+    return any(c.cue(k, "breaks_out") for k in span)
+
+
+def sport(c: Context, i: int) -> bool:
+    """Whether the sentence speaks of a match."""
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "sport") for k in range(max(low, i - 40), min(high, i + 40)))
+
+
+OBJECT_REACH = 8  # words behind a trigger that name what or whom it hit
 BRIEF = 80  # words: a brief has room for one such word only
 HOT = 2  # words of war in an article that make it one about war
 
@@ -301,9 +412,10 @@ def _political(c: Context, i: int) -> bool:
     return any(c.cue(k, "political") for k in range(max(low, i - 40), min(high, i + 40)))
 
 
-def _protests(c: Context) -> bool:
-    """Whether the article speaks of protest more than once («تظاهرة» alone may be a festival)."""
-    return sum("protest" in h.entry.flags and not h.suffix for h in c.hits.of("triggers")) >= 2
+def _protests(c: Context, brief: bool) -> bool:
+    """Whether the article speaks of protest more than once («تظاهرة» alone may be a festival); a brief once."""
+    said = sum("protest" in h.entry.flags and not h.suffix for h in c.hits.of("triggers"))
+    return said >= (1 if brief else 2)
 
 
 def accident(c: Context, i: int) -> bool:

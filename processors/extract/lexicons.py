@@ -61,6 +61,8 @@ FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "units": (("text", "kind", "class"), ()),
     "furniture": (("text", "kind"), ()),
     "outlets": (("outlet", "hours"), ()),
+    "states": (("who", "country", "id"), ()),
+    "camps": (("camp", "ids"), ()),
 }
 #: files whose texts go into the automaton, with the class of rows that have no such column
 SCANNED: Mapping[str, str] = {
@@ -195,6 +197,12 @@ def tables(folder: Path) -> tuple[str, dict[str, list[Row]]]:
             digest.update(path.stem.encode() + b"\0" + data + b"\0")
             rows[file] += [(path, line, columns) for line, columns in _rows(path, file, data)]
     return digest.hexdigest(), rows
+
+
+def table(folder: Path, file: str) -> tuple[Mapping[str, str], ...]:
+    """The rows of one data file alone. Raises: LexiconError."""
+    path = folder / f"{file}.tsv"
+    return tuple(columns for _, columns in _rows(path, file, path.read_bytes()))
 
 
 def compile_lexicon(folder: Path) -> Lexicon:

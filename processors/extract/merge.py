@@ -75,7 +75,8 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     out: list[Incident] = []
     for told in tellings:
         open_to = [i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)]
-        home = None if told.apart else next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
+        alike = next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
+        home = None if told.apart else alike
         if home is None:
             out.append(Incident([told]))
         else:
@@ -84,9 +85,7 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
 
 
 def _same(a: Told, b: Told) -> bool:
-    return (
-        a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _places(a, b) and _sides(a, b)
-    )
+    return a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _places(a, b) and _sides(a, b)
 
 
 def _types(a: Told, b: Told) -> bool:

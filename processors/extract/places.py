@@ -56,9 +56,7 @@ def places(r: Reading, hits: Hits, taken: set[int], dateline: frozenset[int] = f
     return found
 
 
-def _named(
-    r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
-) -> Found | None:
+def _named(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]) -> Found | None:
     hit = names.get(i)
     if hit is None or "stop" in hit.entry.flags:
         return None
@@ -96,9 +94,7 @@ def dateline(r: Reading, hits: Hits) -> frozenset[int]:
     return frozenset(out)
 
 
-def _cued(
-    r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]
-) -> Found | None:
+def _cued(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]) -> Found | None:
     """A name behind its cue word: known («مدينة الباب») or not («قرية كذا»)."""
     cue = cues.get(i)
     if cue is None:

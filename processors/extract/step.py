@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import LexiconError
 from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll, Unique
 from processors.extract import compose
-from processors.extract.actors import Ids, actor_ids, actors
+from processors.extract.actors import HOMES, Ids, actor_ids, actors
 from processors.extract.along import Along
 from processors.extract.claims import claims
 from processors.extract.context import Context
@@ -196,8 +196,11 @@ def _spread(time: Sequence[Mention]) -> dict[int, Mention]:
 
 
 def country(hits: Hits) -> str:
-    """The country that the text's places lie in most often; "" where none is named."""
+    """The country that the text's places lie in most often, else the one that its actors fight in; "" for neither."""
     votes = Counter(h.entry.get("country") for h in hits.of("places") if "cue" not in h.entry.flags)
+    if not votes:
+        votes = Counter(home for h in hits.of("actors") if (home := HOMES.get(h.entry.get("id"))) is not None
+                        and not h.entry.flags & {"weak", "country"})  # fmt: skip
     return max(sorted(votes), key=lambda k: votes[k]) if votes else ""
 
 

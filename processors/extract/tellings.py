@@ -48,9 +48,7 @@ def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Clai
         return False
     if any(h.entry.get("country") in c.at_war for h in c.hits.of("places") if "cue" not in h.entry.flags):
         return True
-    if any(k.category == "combatant" for k in claims) or any(
-        c.cue(k, "shot") for f in found for k in range(*f.inner)
-    ):
+    if any(k.category == "combatant" for k in claims) or any(c.cue(k, "shot") for f in found for k in range(*f.inner)):
         return True
     if any("moved" in f.flags for f in found):
         return any(not h.entry.flags & {"moved", "kill"} for h in c.hits.of("triggers"))
@@ -182,6 +180,17 @@ def _type(
     where: Sequence[Place],
 ) -> tuple[str, bool]:  # fmt: skip
     """Sub-event type, and whether it is only a vague word's default."""
+    if f.type in _BLASTED and any(c.cue(k, "chemical") for k in range(*f.inner)):
+        return "Chemical weapon", False
+    blown = f.type == "Remote explosive/landmine/IED" or f.flags & {"generic"}
+    if blown and any(c.cue(k, "suicide") for k in range(*f.inner)):
+        return "Suicide bomb", False
+    if f.type == "Remote explosive/landmine/IED" and any(
+        c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
+    ):
+        return "Disrupted weapons use", False
+    if _on_protesters(c, ids, f, found, own, claims):
+        return "Excessive force against protesters", False
     if "moved" in f.flags:
         return "Other", True
     if "capture" in f.flags:
@@ -195,6 +204,25 @@ def _type(
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
     return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
+
+
+_BLASTED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Armed clash", "Attack"))
+
+
+def _on_protesters(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim]
+) -> bool:
+    """Fire opened on a crowd, protesters killed: by the state, as far as anybody is named."""
+    if not f.flags & {"kill", "fire", "generic"} or f.flags & {"protest"}:
+        return False
+    by = [ids.kind(ids.near(r.actor)) for r in found if r.role == "attacker"]
+    if any(kind not in ("state", "external", "unknown") for kind in by):
+        return False
+    if any(s == "protesters" for k in own if claims[k].outcome in ("killed", "injured") for s, _ in claims[k].sides):
+        return bool(by) or any(c.cue(k, "shot") for k in range(*f.inner))
+    crowd = any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags for k in range(f.at, f.inner[1]))
+    crowd = crowd or any(r.role == "target" and r.actor == "protesters" for r in found)
+    return "fire" in f.flags and crowd
 
 
 def _attack_type(
