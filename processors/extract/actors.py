@@ -181,7 +181,8 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
 
 
-_POINTING = ("both", "the_group", "the_latter")
+_POINTING = ("both", "the_group", "the_latter", "own_force", "own_place")
+_ITS = frozenset(("ه", "ها", "هم", "نا"))
 
 
 def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> Named | None:
@@ -194,6 +195,8 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
     if kind == "both":
         sides = opposing(found, ids)
         return Named(i, cue.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:])) if sides else None
+    if kind in ("own_force", "own_place"):
+        return _owned(i, cue, found, ids, kind == "own_place") if cue.suffix in _ITS else None
     if kind == "the_latter":
         near = [n for n in found[-12:] if not n.weak and n.rule != "adjective" and i - n.last < 25]
         return Named(i, i + 1, near[-1].id, frozenset(), "the-latter", prefix) if near else None
@@ -201,6 +204,19 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
     return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix) if org is not None else None
 
 
+def _owned(i: int, cue: Hit, found: list[Named], ids: Ids, theirs: bool) -> Named | None:
+    """«قواته», «طائراتها»: the side named last; «مواقعه» behind its attacker: the side named before him."""
+    sides = [n for n in found[-8:] if not n.weak and n.rule != "adjective" and "victim" not in n.flags
+             and ids.armed(n.id) and i - n.last < OWNED_REACH]  # fmt: skip
+    if theirs and sides:
+        by = sides[-1] if i - sides[-1].last <= 2 else None
+        if by is None:
+            return None
+        sides = [n for n in sides if not ids.allied(n.id, by.id)]
+    return Named(i, cue.last, sides[-1].id, frozenset(), "pronoun", cue.prefix) if sides else None
+
+
+OWNED_REACH = 40  # words
 RECENT = 80  # names that a pointing word may look back over
 CAMP_REACH = 45  # words between the first name of a fight and «both sides»
 

@@ -132,6 +132,45 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
     return Mention(first, k, start, end, "day" if day else "month", basis, "point", rule)
 
 
+def _numeric(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«3/9/2018», «3-9-2018», «2018/9/3»: day before month."""
+    if i + 2 >= len(r.words) or not all(w.isdigit() and len(w) <= 4 for w in r.words[i : i + 3]):
+        return None
+    parts = r.text[r.starts[i] : r.ends[i + 2]]
+    if not any(parts == mark.join(r.words[i : i + 3]) for mark in "/-"):
+        return None
+    a, b, c = (int(w) for w in r.words[i : i + 3])
+    day, month, year = (c, b, a) if a > 31 else (a, b, c)
+    try:
+        date = dt.date(year, month, day)
+    except ValueError:
+        return None
+    if not EARLIEST <= year <= 2100:
+        return None
+    return Mention(i, i + 3, date, date, "day", "text", "point", "numeric")
+
+
+def _part_of_month(
+    r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None
+) -> Mention | None:
+    """«أواخر آب الماضي», «منتصف الشهر الماضي», «مطلع أيار»: ten days of a month."""
+    edge = _time(hits, i, "begin", "middle", "end")
+    if edge is None or not _near(r, edge.last, SPACE):
+        return None
+    k = edge.last + (r.words[edge.last] == "شهر")
+    if not _near(r, k, SPACE):
+        return None
+    whole = _absolute(r, hits, numbers, k, today) or _past_unit(r, hits, numbers, k, today)
+    if whole is None or whole.precision != "month" or whole.start is None:
+        return None
+    first = whole.start.replace(day=1)
+    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    kind = edge.entry.get("kind")
+    start, end = {"begin": (first, first.replace(day=10)), "middle": (first.replace(day=10), first.replace(day=20)),
+                  "end": (first.replace(day=20), last)}[kind]  # fmt: skip
+    return Mention(i, whole.last, start, end, "days", whole.basis, "point", f"month-{kind}")
+
+
 def _same_month(r: Reading, hits: Hits, i: int, k: int, day: int | None, today: dt.date | None) -> Mention | None:
     """«الـ 8 من الشهر ذاته», «5 من الشهر الجاري»: the month of publication, or the one before."""
     if day is None or r.words[k] not in ("الشهر", "الشهرالجاري") or not _near(r, k + 1, SPACE):
@@ -373,7 +412,7 @@ def _calendar_unit(
 def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
     """«الشهر الماضي», «العام الجاري», «نهاية العام الماضي»."""
     k = i
-    edge = _time(hits, i, "begin", "end")
+    edge = _time(hits, i, "begin", "middle", "end")
     if edge is not None:
         k = edge.last
     unit = _time(hits, k, "unit_the")
@@ -387,8 +426,9 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     mention = _calendar_unit(i, tense.last, unit.entry.get("value"), tense, today, "point")
     if edge is not None and mention.start is not None and mention.precision == "year":
         year = mention.start.year
-        span = (dt.date(year, 10, 1), dt.date(year, 12, 31)) if edge.entry.get("kind") == "end" else (
-            dt.date(year, 1, 1), dt.date(year, 3, 31))  # fmt: skip
+        edges = {"begin": (1, 3), "middle": (5, 8), "end": (10, 12)}
+        low, high = edges[edge.entry.get("kind")]
+        span = dt.date(year, low, 1), dt.date(year, high, calendar.monthrange(year, high)[1])
         return Mention(i, mention.last, *span, "month", "relative", "point", "year-edge")
     return mention
 
@@ -404,4 +444,4 @@ def _with_since(r: Reading, hits: Hits, m: Mention, today: dt.date | None) -> Me
                    "since-" + m.rule, (today - m.start).days if today and m.start else 0)  # fmt: skip
 
 
-RULES = (_absolute, _ago, _window, _last_night, _past_unit, _weekday, _year)
+RULES = (_numeric, _part_of_month, _absolute, _ago, _window, _last_night, _past_unit, _weekday, _year)

@@ -6,7 +6,7 @@ be hypothetical, planned, denied or fiction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.records import Realis
@@ -51,6 +51,7 @@ def frames(
 ) -> list[Frame]:
     """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
     by_clause: dict[int, Frame] = {}
+    unreal: dict[int, Frame] = {}  # clauses that only say that it may happen, or did not
     brief = len(c.r.words) <= BRIEF
     war = heat(c, ids, claims)
     if brief:
@@ -63,24 +64,25 @@ def frames(
         if sentence.skip or _inside_name(c, hit) or _no_event(c, hit):
             continue
         inner = clause(c, hit.first)
-        known = by_clause.get(inner[0])
+        realis = _realis(c, hit, inner)
+        if realis is None:
+            continue
+        kept = by_clause if realis in TOLD else unreal
+        known = kept.get(inner[0])
         flags = hit.entry.flags
         own = tuple(numbered.between(*inner))
         if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
             continue
         if "weak" in flags and not own and totals.between(*inner):
             continue  # «... خلال 12 يوماً من القتال» tells of the total's fights
-        realis = _realis(c, hit, inner)
-        if realis is None:
-            continue
         rule = _admitted(c, ids, hit, inner, places, claims, own, article)
         if rule is None:
             continue
         first, last = widened(c, inner, hit)
-        by_clause[inner[0]] = Frame(
+        kept[inner[0]] = Frame(
             hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule, claims[own[0]].at if own else -1
         )
-    return [f for _, f in sorted(by_clause.items())]
+    return [f for _, f in sorted({**unreal, **by_clause}.items())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +191,14 @@ def _size(c: Context, first: int, last: int) -> int:
 
 
 def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
-    """None: no assertion at all (hypothetical, planned, fiction)."""
+    """None: no assertion at all (a purpose, a call, fiction, a negation)."""
     for k in range(max(min(inner[0] - 6, hit.first - 11), c.r.bounds(hit.first)[0]), hit.first):
-        cue = c.cue(k, "hypothetical", "fiction", "denied", "failed", "not")
+        cue = c.cue(k, "hypothetical", "fiction", "denied", "failed", "not", "planned", "may")
         if cue is None:
             continue
         near = hit.first - cue.last
         if cue.entry.get("kind") == "denied" and near <= 10:
-            return None
+            return "denied"
         if cue.entry.get("kind") == "failed" and "capture" not in hit.entry.flags:
             continue
         if cue.entry.get("kind") == "not":
@@ -204,7 +206,7 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             if near <= 1 or (near <= 5 and "اي" in words and "في" not in words):
                 return None
         elif near <= 6:
-            return None
+            return UNREAL.get(cue.entry.get("kind"))
     if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
         return None
     if (
@@ -219,11 +221,14 @@ def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     if "protest" in hit.entry.flags and any(c.cue(k, "court") for k in range(*inner)):
         return None
     if hit.prefix in ("س", "وس", "فس") and hit.entry.get("form") == "verb":
-        return None
+        return "planned"
     low = c.r.bounds(hit.first)[0]
     if any(c.cue(k, "recap") for k in range(low, min(low + 4, hit.first + 1))):
         return "recap"
     return "reported"
+
+
+UNREAL: Mapping[str, Realis] = {"planned": "planned", "may": "hypothetical"}
 
 
 def _admitted(
@@ -391,6 +396,7 @@ def sport(c: Context, i: int) -> bool:
 
 
 OBJECT_REACH = 8  # words behind a trigger that name what or whom it hit
+TOLD = ("reported", "recap")
 BRIEF = 80  # words: a brief has room for one such word only
 HOT = 2  # words of war in an article that make it one about war
 

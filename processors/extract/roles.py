@@ -48,7 +48,7 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     aimed = any((x.role == "target" and x.rule in ("onto", "hits", "thing-hit", "thing-of") and ids.armed(x.actor))
                 or ids.kind(x.actor) == "political" for x in out)  # fmt: skip
     for k in f.claims:
-        if aimed and claims[k].side_rule == "person-noun" and claims[k].category == "unknown":
+        if aimed and claims[k].side_rule in ("person-noun", "same-people") and claims[k].category == "unknown":
             continue  # «قصف مقر الحزب ... 12 شخصا»
         for actor, named in claims[k].sides:
             if claims[k].part_of is None and named is not None and claims[k].count != 0:

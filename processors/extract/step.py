@@ -90,7 +90,8 @@ class Extract:
         speaking = Along(said, lambda s: s.at)
         numbers_found = claims(c, numbers)
         rules = cumulative(c, numbers_found)
-        told = tellings(c, self.ids, where, numbers_found, rules, speaking, today)
+        reused = [(p.start, p.end) for p in unique.verdict.reused]
+        told = tellings(c, self.ids, where, numbers_found, rules, speaking, today, reused)
         found = compose.events(c, self.ids, envelope, merged(told), numbers_found, said)
         totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, speaking)
         return self._closed(unique, found, totals, None if found or totals else "no-frame")

@@ -10,7 +10,7 @@ from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
-from processors.extract.frames import Frame, frames
+from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.merge import Told
 from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
@@ -25,19 +25,31 @@ _ARMED_TYPES = frozenset(("Armed clash", "Attack"))
 
 def tellings(
     c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], rules: Sequence[str],
-    said: Along[Speaker], today: dt.date | None,
+    said: Along[Speaker], today: dt.date | None, reused: Sequence[tuple[int, int]] = (),
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
     found = frames(c, ids, places, claims, [not rule for rule in rules])
-    if not _violent(c, ids, found, claims):
-        return []
+    real = [f for f in found if f.realis in TOLD]
+    if not _violent(c, ids, real, claims):
+        found = [f for f in found if f.realis not in TOLD]
+        real = []
     own: dict[int, list[int]] = {}
     for claim, home in _homes(c, found, claims, rules).items():
         own.setdefault(home, []).append(claim)
     out: list[Told] = []
     for k, frame in enumerate(found):
         out.append(_told(c, ids, frame, own.get(k, []), places, claims, said, today, out))
-    return out
+    for t in out:
+        if t.realis == "reported" and _old(c, t.frame, reused):
+            t.realis = "recap"
+    told = {t.type for t in out if t.realis in TOLD}
+    return [t for t in out if t.realis in TOLD or (t.type not in told and not t.generic)]
+
+
+def _old(c: Context, f: Frame, reused: Sequence[tuple[int, int]]) -> bool:
+    """Whether a frame stands in a passage taken over from an older article. reused: raw spans."""
+    start, end = c.r.span(f.trigger.first, f.trigger.last)
+    return any(a <= start and end <= b for a, b in reused)
 
 
 def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Claim]) -> bool:
@@ -58,7 +70,8 @@ def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Clai
 def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: Sequence[str]) -> dict[int, int]:
     """Claim → frame: of its clause, else the nearest of its sentence (before rather than behind), else the last one."""
     homes: dict[int, int] = {}
-    order = Along(range(len(found)), lambda k: found[k].at)
+    real = [k for k in range(len(found)) if found[k].realis in TOLD]
+    order = Along(real or range(len(found)), lambda k: found[k].at)
     for i, claim in enumerate(claims):
         if rules[i]:
             continue
@@ -92,9 +105,12 @@ def _told(
     kind, generic = _type(c, ids, f, found, own, claims, where)
     keys = frozenset(p.key(c.r) for p in where if p.precision != "country")
     admin = frozenset(p.admin1 for p in where if p.admin1)
+    speakers = governing(c, said, f.at)
+    if f.realis == "denied":
+        speakers = [*(s for s in said.between(*c.r.bounds(f.at)) if s.stance == "denies"), *speakers][:4]
     return Told(
         frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today, own, claims), date=date, places=where,
-        inherited=inherited, roles=found, claims=own, speakers=governing(c, said, f.at), keys=keys, admin=admin,
+        inherited=inherited, roles=found, claims=own, speakers=speakers, keys=keys, admin=admin,
         sentence=c.r.sentence[f.at], headline=sentence.headline,
         countries=frozenset(p.country for p in where if p.country),
     )  # fmt: skip
@@ -144,6 +160,8 @@ def _date(c: Context, f: Frame) -> Mention | None:
 def _realis(
     c: Context, f: Frame, date: Mention | None, today: dt.date | None, own: Sequence[int], claims: Sequence[Claim]
 ) -> str:
+    if f.realis not in TOLD:
+        return f.realis
     if f.realis == "recap":
         recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
         return "reported" if recent and date is not None and date.kind == "point" else "recap"
