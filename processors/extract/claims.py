@@ -10,15 +10,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from processors.extract.context import LONGEST, MOST, Context, Found, Sides
-from processors.extract.governors import governor_of, in_court, joint_governor, post_outcome
+from processors.extract.governors import (
+    MENDED,
+    fate,
+    governor_of,
+    in_court,
+    joint_governor,
+    overriding,
+    post_outcome,
+)
 from processors.extract.implied import implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
-from processors.extract.parts import as_part, with_sums
+from processors.extract.parts import as_part, listed, with_sums
 from processors.extract.phrases import Phrase, backed, joint_noun, make, phrase_of, sides_of
 from processors.text import COMMA, SENTENCE, SPACE
 
 __all__ = ["Context", "Found", "Sides", "backed", "claims"]
+
 
 def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
     """Claims in text order; `part_of` counts in this list."""
@@ -33,7 +42,7 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
         if item.first in covered or c.r.sentences[c.r.sentence[item.first]].skip:
             continue
         claim = _counted(c, item, found) if isinstance(item, Quantity) else implied(c, item, found)
-        if claim is not None:
+        if claim is not None and claim.outcome:
             _share_hedge(c, found, claim)
             found.append(claim)
             covered.update(range(claim.at, claim.last))
@@ -63,7 +72,10 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
             phrase = replace(phrase, last=max(phrase.last, after.last))
-    for rule in (as_part, _between_fates, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated):
+    if q.first >= 2 and c.r.words[q.first - 1] == "اصل" and c.r.words[q.first - 2] in ("من", "ومن"):
+        return None  # «من أصل 50 مخطوفاً»
+    for rule in (as_part, _between_fates, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated,
+                 _new_sum):  # fmt: skip
         claim = rule(c, q, phrase, found)
         if claim is not None:
             return claim
@@ -75,10 +87,12 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     if p.noun is None or not p.noun.entry.get("outcome"):
         return None
     outcome = p.noun.entry.get("outcome")
-    governor = governor_of(c, q, found) if outcome == "captured" else None
-    if governor is not None and governor.entry.get("outcome") in ("released", "killed", "injured"):
-        return make(c, q, p, governor.entry.get("outcome"), "captives", found, first=governor.first,
-                     governor=governor.first)  # fmt: skip
+    governor = overriding(c, governor_of(c, q, found), outcome, p.joint) if outcome in MENDED else None
+    if governor is not None:
+        after = fate(c, governor)
+        if after == "released" and not p.sides:
+            p = replace(p, sides=(("prisoners", None),), side_rule="captives")
+        return make(c, q, p, after, "people-of", found, first=governor.first, governor=governor.first)
     first = q.first
     light: Hit | None = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
@@ -147,7 +161,11 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         return None
     if p.noun is None and not p.sides and ("direct" in hit.entry.flags or not bare_ok(c, q, hit)):
         return None
-    outcome = hit.entry.get("outcome")
+    outcome = fate(c, hit)
+    if outcome == "displaced" and p.noun is not None and p.noun.entry.get("category") == "detainee":
+        return None  # «فرار مئات السجناء»
+    if "loses" in hit.entry.flags and (p.noun is None or p.noun.entry.get("category") != "combatant"):
+        return None
     if "natural" in hit.entry.flags and p.noun is None:
         return None
     if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
@@ -191,6 +209,8 @@ def _tally(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         left = _tally_noun(c, range(q.first - 1, low - 1, -1), COMMA)
     if p.noun is not None and p.noun.entry.get("outcome"):
         return None
+    if right is None and left is None:
+        left = _counted_noun(c, q, p) or _far_tally(c, q, p)
     noun, sides_at, first = None, 0, q.first
     if right is not None:
         noun, sides_at = right, right.last
@@ -215,6 +235,38 @@ def _tally(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     return make(c, q, phrase, outcome, "tally", found, first=first, governor=noun.first)
 
 
+def _counted_noun(c: Context, q: Quantity, p: Phrase) -> Hit | None:
+    """«قتلى لا يتجاوز عددهم خمسة», «قتلى الكمين سبعة من ...»: the dead or wounded that the number counts."""
+    if p.noun is not None and p.noun.entry.get("outcome"):
+        return None
+    low = c.r.bounds(q.core)[0]
+    for back in range(1, 4):
+        noun = c.hits.at("persons", q.first - back) if q.first - back >= low else None
+        if noun is None or noun.entry.form != "plural" or not noun.entry.get("outcome"):
+            continue
+        told = q.hedge != "exact" and back == 1 and c.joined(q.first)
+        between = range(noun.last, q.first + 1)
+        heads = noun.first == low and all(c.joined(k) and not c.cue(k, "np_stop") for k in between)
+        return noun if told or heads else None
+    return None
+
+
+def _far_tally(c: Context, q: Quantity, p: Phrase) -> Hit | None:
+    """«بلغ عدد جرحى القصف على معرشورين 12», «بلغ مجموع قتلى المعارك خلال الأسبوع 64»."""
+    if q.count is None or (p.noun is not None and p.noun.entry.get("outcome")):
+        return None
+    low = max(c.r.bounds(q.core)[0] + 1, q.first - 10)
+    for k in range(q.first - 1, low - 1, -1):
+        if c.r.gap[k + 1] > SPACE or (c.cue(k, "block") and k not in c.dated) or c.hits.at("sources", k) is not None:
+            return None
+        cue = c.cue(k, "number", "tally")
+        if cue is not None:
+            noun = c.hits.at("persons", cue.last)
+            reached = c.cue(k - 1, "reach") is not None
+            return noun if reached and noun is not None and noun.entry.form == "plural" else None
+    return None
+
+
 def _tally_noun(c: Context, where: range, gap: int) -> Hit | None:
     """«عدد قتلى», «حصيلة القتلى»: the noun counted, in the words of `where`."""
     for k in where:
@@ -225,6 +277,8 @@ def _tally_noun(c: Context, where: range, gap: int) -> Hit | None:
         cue = c.cue(k, "number", "tally")
         if cue is not None:
             noun = c.hits.at("persons", cue.last) if cue.last < len(c.r.words) else None
+            if noun is None and c.joined(cue.last) and c.r.words[cue.last].startswith("ال"):
+                noun = c.hits.at("persons", cue.last + 1)  # «العدد الإجمالي للمعتقلين»
             if noun is not None and noun.entry.form == "plural":
                 return noun
             actor = c.named.get(cue.last)
@@ -247,8 +301,10 @@ def _against(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | 
 
 def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
     """«و3 نساء» after a claim: the same befell them."""
-    placed = c.joined(q.last) and c.r.words[q.last] == "في" and (
-        c.hits.at("places", q.last + 1) is not None or c.hits.at("place_cues", q.last + 1) is not None
+    placed = (
+        c.joined(q.last)
+        and c.r.words[q.last] == "في"
+        and (c.hits.at("places", q.last + 1) is not None or c.hits.at("place_cues", q.last + 1) is not None)
     )
     if not found or (p.noun is None and not p.sides and not placed):
         return None
@@ -256,10 +312,30 @@ def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     near = c.r.sentence[previous.at] == c.r.sentence[q.core] and q.first - previous.last <= 8
     if placed and p.noun is None and near:
         same = replace(p, sides=previous.sides, side_rule="same-people")
-        return make(c, q, same, previous.outcome, "per-place", found, governor=previous.governor)
+        return make(c, q, same, previous.outcome, "per-place", found, governor=previous.governor,
+                    part_of=previous.part_of)  # fmt: skip
+    if (p.noun is not None or p.sides) and listed(c, previous, q.first):
+        return make(c, q, p, previous.outcome, "listed", found, governor=previous.governor, part_of=previous.part_of)
     joined = c.r.words[q.first].startswith("و") or (q.first and c.r.words[q.first - 1] in ("و", "ومن", "ثم"))
     if not joined or not 0 <= q.first - previous.last <= 2 or c.r.sentence[previous.at] != c.r.sentence[q.core]:
         return None
     if c.r.gap[q.first] >= SENTENCE:
         return None
     return make(c, q, p, previous.outcome, "coordinated", found, governor=previous.governor, part_of=previous.part_of)
+
+
+def _new_sum(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«ليصبح العدد 51», «ليرتفع المجموع إلى 60»: a sum of the people of the claim before."""
+    if not found or p.noun is not None or q.count is None or c.r.sentence[found[-1].at] != c.r.sentence[q.core]:
+        return None
+    for back in range(1, 4):
+        k = q.first - back
+        if k <= found[-1].last or not c.joined(k + 1):
+            return None
+        cue = c.cue(k, "number", "tally")
+        if cue is not None:
+            if not c.r.words[k].startswith("ال") and c.r.words[k] not in ("عددهم", "مجموعهم"):
+                return None
+            same = replace(p, sides=found[-1].sides, side_rule="same-people")
+            return make(c, q, same, found[-1].outcome, "sum", found, first=k)
+    return None

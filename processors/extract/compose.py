@@ -31,6 +31,7 @@ from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
 from processors.extract.merge import Incident
+from processors.extract.phrases import nobodys
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
@@ -176,7 +177,7 @@ def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
     out = []
     for x in found:
         if not x.sides:
-            x = replace(x, sides=sides, side_rule="told-elsewhere")
+            x = replace(x, sides=nobodys(x, sides), side_rule="told-elsewhere")
         elif armed and x.side_rule == "person-noun" and x.sides[0][0] in UNIDENTIFIED:
             x = replace(x, sides=armed[:1], side_rule="told-elsewhere")
         out.append(x)
@@ -413,7 +414,7 @@ def _counted_sides(found: list[ClaimFound]) -> list[ClaimFound]:
     for claim in found:
         if not claim.sides:
             rest = out[-1].sides if out and claim.count is None else (("civilians", None),)
-            claim = replace(claim, sides=rest, side_rule="unnamed-people")
+            claim = replace(claim, sides=nobodys(claim, rest), side_rule="unnamed-people")
         out.append(claim)
     return out
 

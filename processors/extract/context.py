@@ -48,6 +48,7 @@ class Context:
     dated: dict[int, Mention]
     actors: Along[Named]
     at_war: frozenset[str] = frozenset()  # countries where a killing is taken for one of the war
+    country: str = ""  # ISO code of the country that most of its places lie in
     masked: frozenset[int] = frozenset()  # words of speakers and of triggers: no roles there
 
     def cue(self, i: int, *kinds: str) -> Hit | None:

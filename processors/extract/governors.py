@@ -74,13 +74,39 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
     return distance <= 5
 
 
+MENDED = frozenset(("captured", "displaced", "missing", "injured"))  # more can befall such people
+
+
+def overriding(c: Context, hit: Hit | None, outcome: str, joint: bool = False) -> Hit | None:
+    """What befell captives, the wounded and the displaced anew: «الإفراج عن 12 أسيراً», «وفاة جريحين»."""
+    if hit is None or hit.entry.get("voice") in ("light", "tally", "post"):
+        return None
+    after = hit.entry.get("outcome")
+    if outcome == "injured":
+        return hit if after == "killed" and not joint else None
+    if after in ("injured", "killed", "released") or (outcome == "captured" and after == "captured"):
+        return hit
+    return None
+
+
+def fate(c: Context, hit: Hit) -> str:
+    """The outcome of a governor; one that is undone («فكّت ... أسر خمسة») sets free."""
+    outcome = hit.entry.get("outcome")
+    if outcome == "captured" and any(c.cue(k, "undo") for k in range(max(0, hit.first - 5), hit.first)):
+        return "released"
+    return outcome
+
+
 def joint_governor(c: Context, hit: Hit) -> Hit | None:
     """«مقتل وجرح أكثر من 60»: the first of the two."""
-    if not hit.prefix.startswith("و") or not hit.first:
+    if not hit.first:
         return None
-    for back in (1, 2):
+    either = c.r.words[hit.first - 1] in ("او", "و")  # «أصيب أو قتل»
+    if not hit.prefix.startswith("و") and not either:
+        return None
+    for back in (1, 2, 3):
         other = c.hits.at("outcomes", hit.first - back) if hit.first >= back else None
-        if other is not None and other.last == hit.first and c.r.gap[hit.first] == SPACE:
+        if other is not None and other.last == hit.first - either and c.r.gap[hit.first] == SPACE:
             both = {other.entry.get("outcome"), hit.entry.get("outcome")}
             voice = other.entry.get("voice")
             return other if both == {"killed", "injured"} and voice in ("nominal", "verb", "active") else None
@@ -89,4 +115,5 @@ def joint_governor(c: Context, hit: Hit) -> Hit | None:
 
 def in_court(c: Context, i: int) -> bool:
     low, high = c.r.bounds(i)
-    return any(c.cue(k, "court") for k in range(max(low, i - 30), min(high, i + 30)))
+    near = range(max(low, i - 30), min(high, i + 30))
+    return any(c.cue(k, "court") and c.hits.at("outcomes", k) is None for k in near)  # «القضاء على»

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from processors.extract.actors import UNIDENTIFIED
 from processors.extract.context import Context, Found, Sides
-from processors.extract.governors import in_court, post_outcome
+from processors.extract.governors import fate, in_court, overriding, post_outcome
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
-from processors.extract.parts import as_part
-from processors.extract.phrases import Phrase, joint_noun, make, sides_of
+from processors.extract.parts import as_part, listed
+from processors.extract.phrases import Phrase, joint_noun, make, new_number, sides_of
 from processors.text import SENTENCE, SPACE
 
 
@@ -20,38 +20,74 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         return None
     if any(k in c.named and c.named[k].last > noun.first for k in range(noun.first - 1, max(noun.first - 4, -1), -1)):
         return None  # a word of an actor's name
+    name = c.named.get(noun.first)
+    if name is not None and noun.entry.form == "dual" and "org" in name.flags and name.last == noun.last:
+        return None  # «طالبان»
     q = Quantity(noun.first, noun.last, noun.first, noun.last, None, "unspecified", vague=True)
     none = _nobody(c, noun)
-    if none is not None:
+    if none is not None and none[0]:
         among = c.joined(noun.last) and c.r.words[noun.last] in ("في", "بين", "من", "لدي")
         phrase = Phrase(noun, noun.last, *(_flat(sides_of(c, noun, noun.last)) if among else ((), "")), False)
         zero = replace(q, count=0, hedge="exact")
         return make(c, zero, phrase, none[0], "nobody", found, first=none[1], governor=none[1])
     form = noun.entry.form
+    if form == "singular" and noun.suffix == "ا" and c.hits.at("places", noun.first) is not None:
+        return None  # «تركيا»
+    if (
+        found
+        and found[-1].last == noun.first
+        and c.joined(noun.first)
+        and not noun.prefix
+        and form == "singular"
+        and (found[-1].count == 1)
+    ):
+        return None  # «رجل مسن»
+    if (
+        form == "singular"
+        and noun.suffix.strip("ا")
+        and not ("kin" in noun.entry.flags or noun.entry.get("category") in ("child", "woman"))
+    ):
+        return None  # «عسكرية», «قائدها»
+    defined = noun.definite or bool(noun.suffix.strip("ا")) or noun.entry.text.endswith(("ته", "تها"))
+    if form == "singular" and defined and _known(c, noun, found):
+        return None
+    hit = _adjacent_governor(c, noun)
+    own = noun.entry.get("outcome")
+    anew = (
+        not noun.prefix.startswith("و")
+        and c.hits.at("outcomes", noun.first) is None
+        and (overriding(c, hit, own) is not None if own else False)
+    )
     two = c.hits.at("numbers", noun.last) if c.joined(noun.last) else None
     if form != "singular" and two is not None and two.entry.get("value") == "2" and not two.prefix:
         q = replace(q, count=2, hedge="exact", last=two.last, last_core=two.last)
-    elif form == "dual" and not (noun.definite and not _names_follow(c, noun)):
+    elif (form == "plural" and _vowelled_dual(c, noun)) or (
+        form == "dual" and not (noun.definite and not _names_follow(c, noun))
+    ):
         q = replace(q, count=2, hedge="exact")
-    elif form == "singular" and "noone" not in noun.entry.flags and not noun.definite and not noun.suffix.strip("ا"):
+    elif form == "singular" and ("noone" not in noun.entry.flags or anew):
         q = replace(q, count=1, hedge="exact")
     elif form != "plural":
         return None
     sides, end, side_rule = sides_of(c, noun, noun.last)
-    joint = joint_noun(c, noun)
+    joint = joint_noun(c, noun) if form != "singular" else None
     phrase = Phrase(noun, max(end, joint.last if joint else 0), sides, side_rule, joint is not None)
     if q.count is None:
         return _bare_plural(c, q, phrase, found)
-    hit = _adjacent_governor(c, noun)
+    if hit is not None and _does(c, hit, noun):
+        return None
+    if "follower" in noun.entry.flags and (hit is None or not _stops(c, noun.last)):
+        return None  # «ثالث» of people, not «ثالث أكبر مدن»
+    known = noun.definite or bool(noun.suffix.strip("ا"))  # «الجندي», «شقيقته»
     after = hedge_after(c.hits, noun.last) if c.joined(noun.last) else None
     if after is not None:
         q = with_hedge(q, after)
-    if noun.entry.get("outcome"):
+    if own and not anew:
         light = c.hits.at("outcomes", noun.first - 1) if noun.first else None
         fell = light is not None and light.entry.get("voice") == "light" and light.last == noun.first
-        if form == "singular" and not fell:
+        if form == "singular" and (known or not (fell or _heads(c, noun, found))):
             return None
-        return make(c, q, phrase, noun.entry.get("outcome"), "implied-" + form, found)
+        return make(c, q, phrase, own, "implied-" + form, found)
     if hit is not None:
         if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
             return None
@@ -60,10 +96,19 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
                      if (h := c.hits.at("outcomes", k)) and h.entry.get("voice") == "post"), None)  # fmt: skip
         if "pair" in hit.entry.flags and pair is not None:
             return make(c, q, phrase, "killed", "pair-verb", found, first=hit.first, last=pair + 1, governor=hit.first)
-        if "pair" in hit.entry.flags or ("natural" in hit.entry.flags and not _wounded(c, noun)):
+        if "pair" in hit.entry.flags or ("natural" in hit.entry.flags and not (_wounded(c, noun) or own == "injured")):
             return None
-        return make(c, q, phrase, hit.entry.get("outcome"), "implied-" + form, found, first=hit.first,
-                     governor=hit.first)  # fmt: skip
+        if form == "singular" and "weak" in hit.entry.flags and fate(c, hit) == "displaced":
+            return None
+        if noun.definite and form == "singular":
+            phrase = replace(phrase, last=max(phrase.last, _name_end(c, noun.last)))
+        if own and fate(c, hit) == "released" and not sides:
+            phrase = replace(phrase, sides=(("prisoners", None),), side_rule="captives")
+        return make(c, q, phrase, fate(c, hit), "implied-" + form, found, first=hit.first, governor=hit.first)
+    if form == "singular" and noun.definite:
+        marked = bool(noun.first) and c.joined(noun.first) and c.cue(noun.first - 1, "part") is not None
+        phrase = replace(phrase, last=max(phrase.last, _name_end(c, noun.last)))
+        return as_part(c, q, phrase, found) if marked and found else None
     dual = post_outcome(c, end) if form == "dual" and c.joined(end) and hit is None else None
     if dual is not None:
         before = hedge_before(c.r, c.hits, noun.first)
@@ -89,10 +134,114 @@ def _implied_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
         return part
     previous = found[-1]
     noun = p.noun
-    if noun is not None and noun.prefix == "و" and 0 <= q.first - previous.last <= 1 and noun.entry.form != "plural":
+    joined = 0 <= q.first - previous.last <= 1 or listed(c, previous, q.first)
+    if noun is not None and noun.prefix == "و" and joined and (noun.entry.form != "plural" or q.count == 2):
         return make(c, q, p, previous.outcome, "coordinated", found, governor=previous.governor,
                      part_of=previous.part_of)  # fmt: skip
     return None
+
+
+def _doer(c: Context, k: int, noun: Hit) -> str:
+    """Word `k` where it names who did something to `noun`: an actor, or people in the nominative or defined."""
+    people = c.hits.at("persons", k)
+    word = c.r.words[k]
+    if (
+        people is not None
+        and not people.prefix.startswith("و")
+        and (word.endswith(("ون", "و")) or (people.definite and (noun.suffix == "ا" or noun.definite)))
+    ):
+        return word
+    actor = next((c.named[j] for j in range(k, max(k - 4, -1), -1) if j in c.named), None)
+    if actor is not None and actor.last > k and actor.rule != "adjective" and "victim" not in actor.flags:
+        return word
+    return ""
+
+
+def _heads(c: Context, noun: Hit, found: list[Found]) -> bool:
+    """«قتيل وجريحان في ...»: the noun that tells the fate begins its sentence, or goes on a list."""
+    if c.r.bounds(noun.first)[0] == noun.first:
+        return c.joined(noun.last)
+    behind = bool(found) and noun.prefix == "و" and 0 <= noun.first - found[-1].last <= 1
+    return behind and found[-1].rule.startswith("implied")
+
+
+def _name_end(c: Context, k: int) -> int:
+    """The word behind a person's name that begins at word `k`."""
+    end = k
+    while (
+        end - k < 4
+        and not _stops(c, end)
+        and not new_number(c, end)
+        and c.hits.at("outcomes", end) is None
+        and (end not in c.dated and not c.r.words[end].startswith("ل"))
+    ):
+        end += 1
+    return end
+
+
+def _adjective(c: Context, noun: Hit) -> bool:
+    """A nationality that modifies the word before it."""
+    named = c.named.get(noun.first)
+    nation = not noun.entry.get("category") and not noun.entry.get("outcome")
+    return nation and ((named is not None and named.rule == "adjective") or c.r.words[noun.first - 1].startswith("ال"))
+
+
+def _vowelled_dual(c: Context, noun: Hit) -> bool:
+    """«مسعفَين»: the vowel sign tells the dual from the plural."""
+    start, end = c.r.span(noun.first, noun.last)
+    return "\u064eي" in c.r.folded.raw[start:end]
+
+
+def _known(c: Context, noun: Hit, found: list[Found]) -> bool:
+    """Whether one with an article or pronoun is no news: «المجموعة الروسية», «بعد مقتل الشاب», «قتل ابنتها»."""
+    if not noun.definite:  # kin of somebody told of before
+        return not found or c.r.sentence[found[-1].at] != c.r.sentence[noun.first]
+    if noun.suffix not in ("", "ا") or _adjective(c, noun):
+        return True
+    told = not noun.entry.get("category") and not noun.entry.get("outcome")
+    behind = noun.first >= 2 and c.cue(noun.first - 2, "after", "since") is not None
+    return told or (behind and c.hits.at("outcomes", noun.first - 1) is not None)
+
+
+def _stops(c: Context, k: int) -> bool:
+    """Whether the noun phrase ends before word `k`."""
+    return not c.joined(k) or c.cue(k, "np_stop", "block", "agent") is not None or c.r.words[k].startswith("ب")
+
+
+def _does(c: Context, hit: Hit, noun: Hit) -> bool:
+    """Whether the people right behind a verb are its doers: «أصاب القناص ...», «قتل مسلحون من داعش مختاراً»."""
+    voice = hit.entry.get("voice")
+    if (voice not in ("verb", "active") and "either" not in hit.entry.flags) or hit.last != noun.first:
+        return False
+    word = c.r.words[noun.first]
+    nominative = (noun.entry.form == "plural" and word.endswith(("ون", "و"))) or (
+        noun.entry.form == "dual" and word.endswith(("ان", "ا"))
+    )
+    if voice == "active" and hit.suffix != "وا" and (nominative or noun.definite):
+        return True
+    if not (nominative or noun.definite) or hit.suffix == "ت":
+        return False
+    return _object(c, noun.last)
+
+
+def _object(c: Context, k: int) -> bool:
+    """Whether people in the accusative follow from word `k`, in the same phrase."""
+    for i in range(k, k + 6):
+        if not c.joined(i) or c.cue(i, "part", "block") or c.hits.at("outcomes", i) is not None:
+            return False
+        if c.cue(i, "np_stop") and c.r.words[i] not in ("من", "ما"):
+            return False
+        if new_number(c, i):
+            return i > k or c.r.words[i - 1].endswith(("ون", "و"))
+        noun = c.hits.at("persons", i)
+        if (
+            noun is not None
+            and not noun.prefix.startswith(("و", "ف"))
+            and c.r.words[i - 1] != "من"
+            and (noun.suffix == "ا" or c.r.words[i].endswith("ين") or c.r.words[k - 1].endswith(("ون", "و")))
+        ):
+            return True
+    return False
 
 
 def _definite_count(c: Context, noun: Hit) -> bool:
@@ -113,11 +262,14 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
     if not c.joined(k):
         return None
     steps = 0
+    doer = ""  # people or force between, who did it: «قتل الجنود مهاجماً»
     while k and noun.first - k < 6:
         k -= 1
         hit = c.hits.at("outcomes", k)
         if hit is not None and hit.last <= noun.first:
             ok = hit.entry.get("voice") in ("nominal", "verb", "active") and hit.entry.get("outcome")
+            if doer and (hit.entry.get("voice") == "nominal") and "either" not in hit.entry.flags:
+                return None
             return hit if ok and hit.suffix in ("", "ت", "ا", "تا") else None
         if c.r.gap[k + 1] > SPACE or c.r.gap[k] >= SENTENCE:
             return None
@@ -126,6 +278,11 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
         if any(j in c.named and c.named[j].last > k for j in range(k, max(k - 4, -1), -1)) and (
             noun.entry.form == "dual" or (noun.suffix == "ا" and noun.entry.form == "singular")
         ):
+            continue
+        if noun.entry.form == "singular" and not noun.prefix.startswith("و") and (known := _doer(c, k, noun)):
+            doer = known
+            continue
+        if c.r.words[k] == "من" and k and c.hits.at("persons", k - 1) is not None and steps == 0:
             continue
         steps += 1
         if steps > 1:
@@ -157,19 +314,49 @@ def _bare_plural(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     """«سقوط قتلى وجرحى», «مقتل مدنيين»: some people, no number."""
     noun = p.noun
     assert noun is not None
-    hit = c.hits.at("outcomes", q.first - 1) if q.first and c.joined(q.first) else None
-    if hit is None or hit.last != q.first or hit.entry.get("voice") not in ("nominal", "light", "verb"):
+    hit = _adjacent_light(c, noun)
+    if c.joined(noun.last) and c.hits.at("hedges", noun.last) is not None:
+        return None  # «قتلى لا يتجاوز عددهم خمسة»
+    if hit is None or hit.entry.get("voice") not in ("nominal", "light", "verb") or _denied(c, hit.first):
         return None
     outcome = noun.entry.get("outcome") or hit.entry.get("outcome")
     if not outcome or noun.prefix not in ("", "ب", "ل") or "household" in noun.entry.flags:
         return None
+    if c.joined(noun.last) and new_number(c, noun.last) and not c.r.words[noun.last].startswith("و"):
+        return None  # «جثث سبعة رجال»
     subject = c.named.get(noun.first)
     by_them = subject is not None and subject.id in UNIDENTIFIED
-    if by_them and c.r.words[noun.first].endswith("ون"):
+    if (by_them and c.r.words[noun.first].endswith("ون")) or _does(c, hit, noun):
         return None  # «خطف مسلحون ...»
     if hit.entry.get("outcome") in ("displaced", "released") or "natural" in hit.entry.flags:
         return None
     return make(c, q, p, outcome, "bare-plural", found, first=hit.first, governor=hit.first)
+
+
+def _adjacent_light(c: Context, noun: Hit) -> Hit | None:
+    """The word right before a bare plural that says what befell it; a light verb may have its subject between:
+    «أوقعت الغارة قتلى وجرحى»."""
+    for back in (1, 2, 3):
+        k = noun.first - back
+        if k < 0 or not c.joined(k + 1):
+            return None
+        hit = c.hits.at("outcomes", k)
+        if hit is not None and hit.last <= noun.first:
+            subject = hit.entry.get("voice") == "light" and bool(noun.entry.get("outcome")) and not noun.prefix
+            return hit if hit.last == noun.first or subject else None
+        if c.cue(k, "np_stop", "block", "not"):
+            return None
+    return None
+
+
+def _denied(c: Context, i: int) -> bool:
+    """«لم ترد أنباء عن سقوط ضحايا», «لم يوقع قتلى»."""
+    for k in range(i - 1, max(i - 6, -1), -1):
+        if c.r.gap[k + 1] > SPACE or c.cue(k, "block"):
+            return False
+        if c.cue(k, "not", "without"):
+            return True
+    return False
 
 
 def _nobody(c: Context, noun: Hit) -> tuple[str, int] | None:
@@ -178,10 +365,10 @@ def _nobody(c: Context, noun: Hit) -> tuple[str, int] | None:
         k = noun.first - back
         if k < 0 or c.r.gap[k + 1] > SPACE:
             return None
-        if c.cue(k, "without"):
+        if c.cue(k, "without") or (c.r.words[k] == "من" and k and c.r.words[k - 1] == "ما"):
             outcome = noun.entry.get("outcome")
             return (outcome, k) if outcome else None
         hit = c.hits.at("outcomes", k)
         if hit is not None and c.r.words[k + 1 : k + 2] == ("اي",) and c.cue(k - 1, "not"):
-            return hit.entry.get("outcome"), k - 1
+            return hit.entry.get("outcome") or noun.entry.get("outcome"), k - 1
     return None

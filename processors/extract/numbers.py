@@ -95,7 +95,11 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
         if word[0].isdigit():
             if seen and not (last_part >= 1000 and r.words[k - 1] == "و"):
                 break
-            if k and r.ends[k - 1] == r.starts[k] and r.words[k - 1] not in _GLUE:
+            if seen and _scaled(r, hits, k) >= last_part:
+                k -= 1
+                break  # «5 آلاف و7 آلاف»
+            glued = bool(k) and r.ends[k - 1] == r.starts[k] and r.words[k - 1] not in _GLUE
+            if glued and hits.at("outcomes", k - 1) is None:
                 return None
             value = digits(word)
             step = k + 1
@@ -148,6 +152,14 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
 
 _GLUE = {"ال", "و", "ب", "ل", "وال", "بال", "لل", "ف", "a", "the"}
 _PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "والاف", "بالاف"}
+
+
+def _scaled(r: Reading, hits: Hits, k: int) -> int:
+    """1000 where the digits at word `k` are so many thousands, 1,000,000 for millions, else 0."""
+    scale = hits.at("numbers", k + 1) if k + 1 < len(r.words) and r.gap[k + 1] == SPACE else None
+    if scale is None or scale.entry.get("kind") != "scale" or scale.prefix:
+        return 0
+    return int(scale.entry.get("value"))
 
 
 def _vague(r: Reading, hits: Hits, i: int) -> Quantity | None:
@@ -229,12 +241,30 @@ def _ranges(r: Reading, hits: Hits, found: list[Quantity]) -> list[Quantity]:
             between = r.words[a.first - 1] if a.first else ""
             joint = r.words[a.last : b.first]
             glued = b.first - a.last <= 1 and all(r.gap[k] <= COMMA for k in range(a.last, b.last_core))
-            left = between.removeprefix("ما ").lstrip("و")
+            left = between.lstrip("و")
             joined = joint == ("و",) or (not joint and r.words[b.first].startswith("و"))
-            if glued and ((left in ("بين", "مابين") and joined) or (left == "من" and joint == ("الي",))):
-                out.append(replace(a, last=b.last, last_core=b.last_core, count=None, hedge="about", low=a.count,
-                                   high=b.count))  # fmt: skip
+            if glued and (
+                (left in ("بين", "مابين") and joined)
+                or (joint == ("الي",) and not _rises(hits, a.first))
+                or ((joint == ("او",) or (not joint and _hyphen(r, b.first))) and hits.at("months", b.last) is None)
+            ):
+                first = a.first - (left in ("بين", "مابين", "من"))
+                first -= first > 0 and left == "بين" and r.words[first - 1] == "ما"
+                if out and first < out[-1].last:
+                    first = a.first
+                out.append(replace(a, first=first, last=b.last, last_core=b.last_core, count=None, hedge="about",
+                                   low=a.count, high=b.count))  # fmt: skip
                 skip = True
                 continue
         out.append(a)
     return out
+
+
+def _rises(hits: Hits, i: int) -> bool:
+    """«ارتفعت الحصيلة من 12 إلى 14»: two totals, no range."""
+    return any(hits.cue(k, ("rise",)) is not None for k in range(max(0, i - 8), i))
+
+
+def _hyphen(r: Reading, i: int) -> bool:
+    """«8-10»: a dash alone stands before word `i`."""
+    return r.text[r.ends[i - 1] : r.starts[i]].strip() in ("-", "–", "—")

@@ -8,7 +8,7 @@ from processors.extract.context import Context, Found
 from processors.extract.governors import governor_of, post_outcome
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
-from processors.extract.phrases import Phrase, make
+from processors.extract.phrases import Phrase, make, sides_of
 from processors.text import SPACE
 
 
@@ -32,6 +32,9 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     governor = governor_of(c, q, found) if marker is None else None
     post = post_outcome(c, noun_end)
     outcome = own or (governor.entry.get("outcome") if governor else "") or (post[0] if post else "") or parent.outcome
+    if partitive and p.noun is None and c.joined(noun_end + 1) and c.r.words[noun_end + 1] == "من":
+        whose, end, rule = sides_of(c, None, noun_end + 2)
+        p = replace(p, sides=whose, side_rule=rule, last=max(p.last, end)) if whose else p
     first = marker.first if marker is not None else governor.first if governor is not None else q.first
     last = max(post[1] if post else 0, behind + 2 if behind is not None else 0)
     return make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
@@ -47,8 +50,9 @@ def _marker_before(c: Context, i: int) -> Hit | None:
 
 
 def _aside(c: Context, q: Quantity, found: list[Found]) -> bool:
-    """A breakdown in brackets right behind the claim."""
-    if c.r.text[c.r.starts[q.first] - 1 : c.r.starts[q.first]] != "(":
+    """A breakdown in brackets or behind a colon right after the claim."""
+    before = c.r.text[c.r.ends[q.first - 1] : c.r.starts[q.first]].strip() if q.first else ""
+    if before not in ("(", ":"):
         return False
     return 0 <= q.first - found[-1].last <= 1
 
@@ -66,6 +70,25 @@ def _whole(c: Context, q: Quantity, found: list[Found], far: bool = False) -> in
         if bigger and (claim.part_of is None or q.core - claim.last <= 14):
             return i
     return None
+
+
+LIST_REACH = 10  # words of a place between two items of a list
+
+
+def listed(c: Context, previous: Found, k: int) -> bool:
+    """Whether only the place of the claim before stands between it and word `k`: «رجل في سقبا، وسيدة في حمورية»."""
+    first = previous.last
+    if not 0 < k - first <= LIST_REACH or c.r.sentence[previous.at] != c.r.sentence[k]:
+        return False
+    if not (c.r.words[k].startswith("و") or c.r.gap[k] > SPACE):
+        return False
+    if c.cue(first, "place_before", "direction", "preposition") is None and c.hits.at("places", first) is None:
+        return False
+    return not any(
+        c.hits.at("outcomes", j) or c.hits.at("triggers", j) or c.hits.at("persons", j)
+        or c.cue(j, "block", "split", "agent")
+        for j in range(first, k)
+    )  # fmt: skip
 
 
 def with_sums(c: Context, found: list[Found]) -> list[Found]:

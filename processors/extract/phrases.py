@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from pipeline.records import Category, Outcomes
-from processors.extract.actors import UNIDENTIFIED, Named
+from processors.extract.actors import STATE_OF, UNIDENTIFIED, Named
 from processors.extract.context import LONGEST, Context, Found, Sides
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
@@ -39,7 +39,7 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
     noun = c.hits.at("persons", k)
     unit = c.hits.at("units", k)
     actor = c.named.get(k)
-    if noun is not None and (actor is None or noun.last > actor.last or _person_like(noun, actor)):
+    if noun is not None:
         joint = joint_noun(c, noun)
         last = joint.last if joint else noun.last
         sides, end, rule = sides_of(c, noun, last)
@@ -47,7 +47,7 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
     if actor is not None and (k > q.last or q.vague):
         sides, end, rule = sides_of(c, None, k)
         return Phrase(None, end, sides, rule, False)
-    if unit is not None:
+    if unit is not None and unit.prefix not in ("ب", "وب", "ل"):
         return None
     return Phrase(None, q.last, (), "", False)
 
@@ -70,6 +70,8 @@ def make(
             sides, side_rule = previous.sides, "same-people"
         elif side_rule == "same":
             sides, side_rule = (("civilians", None),), "person-noun"
+    if not sides and (loser := _loser(c, q)) is not None:
+        sides, side_rule = ((loser.id, loser),), "loser"
     noun = p.noun
     category = cast(Category, (noun.entry.get("category") if noun else "") or "unknown")
     unit = "household" if noun is not None and "household" in noun.entry.flags else "person"
@@ -78,8 +80,16 @@ def make(
                  q.high, unit, category, sides, rule, q.core, governor, part_of, side_rule)  # fmt: skip
 
 
-def _person_like(noun: Hit, actor: Named) -> bool:
-    return actor.last <= noun.last or actor.weak or "victim" in actor.flags
+def _loser(c: Context, q: Quantity) -> Named | None:
+    """«خسر الحوثيون خمسين ...», «خسائر المليشيا ... 40 قتيلاً»: whose loss the number is."""
+    low = max(c.r.bounds(q.core)[0], q.first - LOSS_REACH)
+    for k in range(q.first - 1, low - 1, -1):
+        if c.cue(k, "loss") is not None:
+            return next((n for n in c.actors.between(k + 1, min(k + 5, q.first)) if n.rule != "adjective"), None)
+    return None
+
+
+LOSS_REACH = 12  # words
 
 
 def _noun_before(c: Context, q: Quantity) -> Hit | None:
@@ -153,7 +163,7 @@ def backed(c: Context, actor: Named) -> bool:
 
 
 def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool) -> bool:
-    if backed(c, actor):
+    if backed(c, actor) or (actor.id in UNIDENTIFIED and actor.prefix.startswith("ل")):
         return False
     if actor.rule == "adjective":
         fighters = noun is not None and (noun.entry.get("category") == "combatant" or not noun.entry.get("side"))
@@ -169,9 +179,19 @@ def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool)
 def _ends_phrase(c: Context, k: int, seen: bool) -> bool:
     if c.hits.at("outcomes", k) is not None or k in c.dated or new_number(c, k) or c.r.words[k].endswith("وا"):
         return True
+    if c.r.words[k].startswith("ب") and c.hits.at("triggers", k) is not None:
+        return True
     if not c.cue(k, "np_stop", "part"):
         return False
     follows = c.named.get(k + 1)
+    if (
+        follows is not None
+        and c.r.words[k] == "في"
+        and follows.rule == "name"
+        and not seen
+        and not (follows.flags & {"weak", "country", "local", "victim"})
+    ):
+        return False  # «مقاتل في فيلق الشام»
     into = c.r.words[k] in ("في", "بين") and (
         c.cue(k + 1, "ranks", "both") is not None or (follows is not None and "org" in follows.flags)
     )
@@ -187,9 +207,7 @@ def new_number(c: Context, k: int) -> bool:
     return c.r.words[k][0].isdigit() or c.hits.at("numbers", k) is not None
 
 
-def _sides_of_noun(
-    c: Context, noun: Hit | None, start: int
-) -> tuple[Sides, int, str]:
+def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int, str]:
     if noun is None:
         return (), start, ""
     if noun.suffix in ("ه", "ها", "هم") and noun.entry.get("category") == "combatant":
@@ -200,6 +218,18 @@ def _sides_of_noun(
     side = noun.entry.get("side")
     if side == "same":
         return (), start, "same"
+    if "army" in noun.entry.flags:
+        return ((STATE_OF.get(c.country, "army"), None),), start, "army-of-country"
     if side:
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
+
+
+def nobodys(claim: Found, sides: Sides) -> Sides:
+    """The sides of people whom the text gives no side: fighters are never civilians."""
+    if claim.category == "combatant" and all(side in CIVIL for side, _ in sides):
+        return (("unidentified_armed_group", None),)
+    return sides
+
+
+CIVIL = frozenset(("civilians", "journalists", "health_workers", "aid_workers", "prisoners", "protesters"))

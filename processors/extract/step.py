@@ -78,9 +78,10 @@ class Extract:
         numbers = quantities(r, hits)
         time = dates(r, hits, {q.core: q for q in numbers}, today)
         line = dateline(r, hits)
-        named = actors(r, hits, self.ids, country(hits), line)
+        home = country(hits)
+        named = actors(r, hits, self.ids, home, line)
         c = Context(r, hits, {n.first: n for n in named}, _spread(time), Along(named, lambda n: n.first),
-                    self.at_war)  # fmt: skip
+                    self.at_war, home)  # fmt: skip
         said = speakers(c)
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip

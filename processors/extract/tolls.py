@@ -38,12 +38,12 @@ def _own(c: Context, claim: Claim) -> str:
     for k in range(low, high):
         date = c.dated.get(k)
         if date is not None and date.first == k:
-            if date.kind == "since" and not _other_clause(c, claim, date):
+            if date.kind == "since" and not _today(date) and not _other_clause(c, claim, date):
                 return "since"
             if date.kind == "window" and date.days > WINDOW_DAYS and not _other_clause(c, claim, date):
                 return "window"
-    if any(c.cue(k, "since") and c.r.words[k + 1] != "ذلك" and not _parted(c, claim.last, k)
-           for k in range(claim.last, min(claim.last + 14, high - 1))):  # fmt: skip
+    if any(c.cue(k, "since") and c.r.words[k + 1] != "ذلك" and not _today(c.dated.get(k))
+           and not _parted(c, claim.last, k) for k in range(claim.last, min(claim.last + 14, high - 1))):  # fmt: skip
         return "since"
     if _risen(c, claim):
         return "risen"
@@ -67,6 +67,13 @@ def _own(c: Context, claim: Claim) -> str:
     return ""
 
 
+def _today(date: Mention | None) -> bool:
+    """«منذ صباح الثلاثاء»: a day's fighting, no series."""
+    if date is None or date.start is None:
+        return False
+    return date.kind == "since" and date.days <= 1 and date.end is not None and (date.end - date.start).days <= 1
+
+
 def around(c: Context, claim: Claim, reach: int = 22) -> tuple[int, int]:
     """Words of the claim's sentence near it."""
     low, high = c.r.bounds(claim.at)
@@ -85,6 +92,8 @@ def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
     low, high = sorted((claim.at, date.first))
     if any(c.cue(k, "rise") for k in range(low, high)) and date.first > claim.at:
         return True
+    if date.first < claim.first and c.cue(claim.first - 1, "after"):
+        return True  # «... منذ بدء المعركة إلى 88 بعد مقتل سبعة»
     commas = sum(c.r.gap[k] == COMMA for k in range(low + 1, high + 1))
     return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
 
