@@ -64,7 +64,7 @@ def frames(
         if sentence.skip or _inside_name(c, hit) or _no_event(c, hit):
             continue
         inner = clause(c, hit.first)
-        realis = _realis(c, hit, inner)
+        realis = realis_of(c, hit, inner)
         if realis is None:
             continue
         kept = by_clause if realis in TOLD else unreal
@@ -190,7 +190,7 @@ def _size(c: Context, first: int, last: int) -> int:
     return end - start
 
 
-def _realis(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
+def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     """None: no assertion at all (a purpose, a call, fiction, a negation)."""
     for k in range(max(min(inner[0] - 6, hit.first - 11), c.r.bounds(hit.first)[0]), hit.first):
         cue = c.cue(k, "hypothetical", "fiction", "denied", "failed", "not", "planned", "may")

@@ -11,6 +11,7 @@ from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
 from processors.extract.frames import TOLD, Frame, frames
+from processors.extract.holders import conflict, held
 from processors.extract.merge import Told
 from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
@@ -28,9 +29,10 @@ def tellings(
     said: Along[Speaker], today: dt.date | None, reused: Sequence[tuple[int, int]] = (),
 ) -> list[Told]:  # fmt: skip
     """Every frame with its arguments in text order; each incident claim hangs on exactly one telling."""
-    found = frames(c, ids, places, claims, [not rule for rule in rules])
+    incident = [not rule for rule in rules]
+    found = held(c, ids, places, claims, incident, frames(c, ids, places, claims, incident))
     real = [f for f in found if f.realis in TOLD]
-    if not _violent(c, ids, real, claims):
+    if not _violent(c, ids, real, claims) and not conflict(c, ids, places, claims, incident):
         found = [f for f in found if f.realis not in TOLD]
         real = []
     own: dict[int, list[int]] = {}
