@@ -213,7 +213,8 @@ def _owned(i: int, cue: Hit, found: list[Named], ids: Ids, theirs: bool) -> Name
         if by is None:
             return None
         sides = [n for n in sides if not ids.allied(n.id, by.id)]
-    return Named(i, cue.last, sides[-1].id, frozenset(), "pronoun", cue.prefix) if sides else None
+    flags = frozenset(("theirs",) if theirs else ())
+    return Named(i, cue.last, sides[-1].id, flags, "pronoun", cue.prefix) if sides else None
 
 
 OWNED_REACH = 40  # words

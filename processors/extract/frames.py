@@ -294,7 +294,7 @@ def _admitted(
     if "loot" in flags:
         gang = [n for n in armed if n.rule != "adjective" and "police" not in n.flags]
         if hit.entry.get("form") == "noun":
-            return "looting" if (gang or here) and hot else None
+            return "looting" if (forces or here) and hot else None
         settlers = any(n.id in ("israeli_settlers", "protesters") for n in near)
         return "looting" if (gang and hot and (objects or here)) or (settlers and objects) else None
     if "built" in flags or "found" in flags:
@@ -308,7 +308,11 @@ def _admitted(
         shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, min(hit.last + 8, inner[1])))
         return "intercepted" if shot and (armed or here) else None
     if "moved" in flags:
-        return "moved" if any(claims[k].outcome in ("displaced", "released") for k in own) else None
+        return (
+            "moved"
+            if (hot or article.brief) and any(claims[k].outcome in ("displaced", "released") for k in own)
+            else None
+        )
     if "capture" in flags:
         if hit.entry.get("form") == "verb" and here and not firm:
             firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
@@ -420,7 +424,10 @@ def _political(c: Context, i: int) -> bool:
 
 def _protests(c: Context, brief: bool) -> bool:
     """Whether the article speaks of protest more than once («تظاهرة» alone may be a festival); a brief once."""
-    said = sum("protest" in h.entry.flags and not h.suffix for h in c.hits.of("triggers"))
+    said = sum(
+        "protest" in h.entry.flags and not h.suffix and (brief or not h.entry.text.startswith("مسير"))
+        for h in c.hits.of("triggers")
+    )
     return said >= (1 if brief else 2)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.records import Place
 from processors.extract.lexicons import Hit, Hits
-from processors.text import LINE, SPACE, Reading
+from processors.text import COMMA, LINE, SPACE, Reading
 
 ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "country": 5}
 
@@ -52,8 +52,37 @@ def places(r: Reading, hits: Hits, taken: set[int], dateline: frozenset[int] = f
         place = _named(r, hits, i, names, cues) or _cued(r, hits, i, names, cues)
         if place is not None and not (place.first in taken and place.row is not None and place.rule == "name"):
             found.append(place)
-            end = place.last
+            listed = _listed(r, hits, place, cues.get(i), names)
+            found += listed
+            end = listed[-1].last if listed else place.last
     return found
+
+
+def _listed(r: Reading, hits: Hits, place: Found, cue: Hit | None, names: Mapping[int, Hit]) -> list[Found]:
+    """«بلدات كفركلا [والعديسة] [والخيام]»: the names that follow the first one behind a plural cue."""
+    out: list[Found] = []
+    if cue is None or "plural" not in cue.entry.flags:
+        return out
+    k = place.last
+    while k < len(r.words) and len(out) < LISTED and r.gap[k] <= COMMA and r.words[k].startswith("و"):
+        known = names.get(k)
+        if known is not None and "stop" not in known.entry.flags:
+            precision = known.entry.get("precision")
+            out.append(Found(k, known.last, known.entry.columns, precision, "cue-list", known.prefix))
+        elif len(r.words[k]) > 4 and not _no_name(r, hits, k) and not _another_word(hits, k):
+            out.append(Found(k, k + 1, None, place.precision, "cue-list", "و"))
+        else:
+            break
+        k = out[-1].last
+    return out
+
+
+LISTED = 8  # names of one list
+
+
+def _another_word(hits: Hits, k: int) -> bool:
+    files = ("triggers", "outcomes", "sources", "persons", "actors", "times", "place_cues", "cues")
+    return any(hits.at(file, k) is not None for file in files)
 
 
 def _named(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mapping[int, Hit]) -> Found | None:

@@ -206,6 +206,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return ("attacker", "protesters") if by else ("target", "protesters")
     if f.type in _PROTEST - _PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
         return "attacker", "forces-at-protest"
+    if "theirs" in n.flags:
+        return "target", "their-place"
     if _agent_before(c, n):
         return "attacker", "agent"
     if n.last <= f.at and _accused(c, n, f.at):
@@ -260,7 +262,7 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             and verbish(f)
             and ids.armed(n.id)
             and c.joined(n.last)
-            and (c.hits.at("persons", n.last) is not None or f.counted == n.last)
+            and (c.hits.at("persons", n.last) is not None or n.last <= f.counted < n.last + 4)
         ):
             return "attacker", "killer"
         return "target", "attacked"
