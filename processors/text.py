@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MARKS = "\u064b-\u065f\u0670\u0640\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad"
-QUOTES = "\"«»“”„‟＂#"
+QUOTES = '"«»“”„‟＂#'
 _CUT = re.compile(f"(?<=[ \\n])[{QUOTES}{MARKS}]+ +|[{QUOTES}{MARKS}]+|(?<= ) +")
 _GLUED = re.compile(f"(?<=\\w)[{QUOTES}](?=\\w)")
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processors.text import LINE, fold, fold_word, read
 
-LETTERS = st.text(alphabet="أإآاىيةهئؤءبتثجحخد َُِّْـ«»\"“”#_0123٤٥٦۷ \n.،\u200f\u00a0abcXYZ", max_size=60)
+LETTERS = st.text(alphabet='أإآاىيةهئؤءبتثجحخد َُِّْـ«»"“”#_0123٤٥٦۷ \n.،\u200f\u00a0abcXYZ', max_size=60)
 
 
 @given(LETTERS)
