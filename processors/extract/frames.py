@@ -17,7 +17,7 @@ from processors.extract.context import Found as Claim
 from processors.extract.lexicons import Hit
 from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
-from processors.text import COMMA, SENTENCE, SPACE
+from processors.text import COMMA, SPACE
 
 EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
@@ -435,11 +435,3 @@ def accident(c: Context, i: int) -> bool:
     """Whether the sentence tells of an accident, a disease or a disaster."""
     low, high = c.r.bounds(i)
     return any(c.cue(k, "accident") for k in range(max(low, i - 60), min(high, i + 60)))
-
-
-def clause_end(c: Context, i: int) -> int:
-    """Last word (exclusive) of the sentence of word `i`."""
-    k = i + 1
-    while k < len(c.r.words) and c.r.gap[k] < SENTENCE:
-        k += 1
-    return k

@@ -292,8 +292,3 @@ def _add(
         table.setdefault(text[2:], []).append((entry, _THE, suffixes))
     else:
         table.setdefault(text, []).append((entry, prefixes, suffixes))
-
-
-def flags_of(rows: tuple[Mapping[str, str], ...], key: str, value: str) -> dict[str, str]:
-    """A two-column view of a file: `key` → `value`."""
-    return {row[key]: row[value] for row in rows}
