@@ -9,13 +9,15 @@ from processors.extract.actors import allied
 from processors.extract.dates import Mention
 from processors.extract.frames import Frame
 from processors.extract.places import Found as Place
-from processors.extract.places import near
+from processors.extract.places import apart, finest, near
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
 SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade"))  # they tell how a blast came about
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
-BLASTS = frozenset(("Suicide bomb", "Remote explosive/landmine/IED", "Other", "Grenade"))
+BLAST = "Remote explosive/landmine/IED"
+BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
+CALM = "Peaceful protest"
 CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
 PROTESTS = frozenset(
     ("Peaceful protest", "Violent demonstration", "Protest with intervention", "Excessive force against protesters")
@@ -52,7 +54,8 @@ class Incident:
 
     @property
     def best(self) -> Told:
-        return min(self.tellings, key=lambda t: (t.generic, t.type not in SPECIFIC, t.headline, t.frame.at))
+        return min(self.tellings, key=lambda t: (t.generic or t.type == CALM, t.type not in SPECIFIC, t.headline,
+                                                 t.frame.at))  # fmt: skip
 
     @property
     def ordered(self) -> list[Told]:
@@ -74,9 +77,7 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     """Incidents in order of their first telling."""
     out: list[Incident] = []
     for told in tellings:
-        open_to = [i for i in reversed(out[-12:]) if all(_same(told, t) for t in i.compared)]
-        alike = next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
-        home = None if told.apart else alike
+        home = None if told.apart else _home(told, out[-12:])
         if home is None:
             out.append(Incident([told]))
         else:
@@ -84,22 +85,43 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     return out
 
 
-def _same(a: Told, b: Told) -> bool:
-    return a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _places(a, b) and _sides(a, b)
+def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
+    """The incident that a telling belongs to: nothing speaks against it, and its place is that of one of its tellings;
+    of its own type before another, the latest first."""
+    open_to = [i for i in reversed(incidents) if not any(_against(told, t) for t in i.compared)
+               and any(_places(told, t) for t in i.compared)]  # fmt: skip
+    return next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
+
+
+def _against(a: Told, b: Told) -> bool:
+    """Whether two tellings can not be of one incident: what befell, when, where or who did it."""
+    return not (a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _sides(a, b)) or _elsewhere(a, b)
 
 
 def _types(a: Told, b: Told) -> bool:
-    if a.type == b.type or a.generic or b.generic:
-        return not _protest_mix(a, b)
+    if PROTESTS & {a.type, b.type}:
+        return _protests(a, b)
     pair = {a.type, b.type}
+    if len(pair) == 1 or ((a.generic or b.generic) and pair != {"Armed clash", BLAST}):
+        return True
     if pair == {"Air/drone strike", "Shelling/artillery/missile attack"}:
         named = _sides_named(a), _sides_named(b)
         return bool(a.keys & b.keys) or named[0] == named[1] or not all(named)
     return pair <= BLASTS or pair <= CAPTURES
 
 
-def _protest_mix(a: Told, b: Told) -> bool:
-    return (a.type in PROTESTS) != (b.type in PROTESTS)
+def _protests(a: Told, b: Told) -> bool:
+    """A protest is one with what it became («تظاهر المئات ... وفرقت الشرطة»), a clash with its crowd too."""
+    if a.type == b.type:
+        return True
+    pair = {a.type, b.type}
+    if pair <= PROTESTS:
+        return CALM in pair
+    return "Armed clash" in pair and bool(_actors(a) & _actors(b) - {"protesters"})
+
+
+def _actors(t: Told) -> frozenset[str]:
+    return frozenset(r.actor for r in t.roles)
 
 
 def _sides_named(t: Told) -> frozenset[str]:
@@ -110,6 +132,14 @@ def _dates(a: Mention | None, b: Mention | None) -> bool:
     if a is None or b is None or a.start is None or b.start is None or a.end is None or b.end is None:
         return True
     return a.start <= b.end and b.start <= a.end
+
+
+def _elsewhere(a: Told, b: Told) -> bool:
+    """Whether the places that two tellings name themselves lie apart, however wide they are."""
+    if a.inherited or b.inherited:
+        return False
+    pairs = [(p, q) for p in finest(a.places) for q in finest(b.places)]
+    return bool(pairs) and all(apart(p, q) for p, q in pairs)
 
 
 def _places(a: Told, b: Told) -> bool:
@@ -128,6 +158,8 @@ def _places(a: Told, b: Told) -> bool:
 
 
 def _sides(a: Told, b: Told) -> bool:
+    if a.type == b.type == "Armed clash" and _pair(a) == _pair(b):
+        return True  # the one who strikes back fights the same fight
     x, y = _sides_named(a), _sides_named(b)
     if x and y and not any(allied(p, q) for p in x for q in y):
         return False
@@ -135,3 +167,9 @@ def _sides(a: Told, b: Told) -> bool:
     q = {r.actor for r in b.roles if r.role == "target" and r.rule not in COUNTED}
     crossed = (x and q and any(i in q for i in x)) or (y and p and any(i in p for i in y))
     return not crossed
+
+
+def _pair(t: Told) -> frozenset[str] | None:
+    """Both sides of a fight, None where one is not named."""
+    sides = _actors(t) - {"civilians"}
+    return sides if len(sides) == 2 else None

@@ -193,11 +193,37 @@ def near(a: Found, b: Found) -> bool:
     """Whether two located places, neither wider than a district, lie within NEAR_KM of each other."""
     if ORDER.get(a.precision, 4) > 2 or ORDER.get(b.precision, 4) > 2:
         return False
-    (lat, lon), (lat2, lon2) = coordinates(a.row), coordinates(b.row)
+    km = distance_km(a.row, b.row)
+    return km is not None and km <= NEAR_KM
+
+
+def distance_km(a: Mapping[str, str] | None, b: Mapping[str, str] | None) -> float | None:
+    """Kilometres between two lexicon rows, on a plane; None where one has no coordinates."""
+    (lat, lon), (lat2, lon2) = coordinates(a), coordinates(b)
     if lat is None or lon is None or lat2 is None or lon2 is None:
+        return None
+    return math.hypot((lat - lat2) * 111.2, (lon - lon2) * 111.2 * math.cos(math.radians(lat)))
+
+
+WIDTH_KM: Mapping[str, float] = {"site": 5.0, "town": 15.0, "district": 30.0, "province": 120.0, "region": 120.0}
+
+
+def apart(a: Found, b: Found) -> bool:
+    """Whether two located places can not be one: further from each other than both are wide, and NEAR_KM more.
+
+    A country, and a side of it («شمال سوريا»), is as wide as need be.
+    """
+    km = distance_km(a.row, b.row)
+    if km is None or any(p.row is not None and p.row.get("precision") == "country" for p in (a, b)):
         return False
-    north, east = (lat - lat2) * 111.2, (lon - lon2) * 111.2 * math.cos(math.radians(lat))
-    return math.hypot(north, east) <= NEAR_KM
+    return km > sum(WIDTH_KM.get(p.precision, math.inf) for p in (a, b)) + NEAR_KM
+
+
+def finest(found: Sequence[Found]) -> list[Found]:
+    """The most specific of some places whose coordinates are known."""
+    located = [p for p in found if coordinates(p.row)[0] is not None]
+    level = min((ORDER.get(p.precision, 4) for p in located), default=0)
+    return [p for p in located if ORDER.get(p.precision, 4) == level]
 
 
 def record(r: Reading, f: Found) -> Place:
