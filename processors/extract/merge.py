@@ -13,7 +13,7 @@ from processors.extract.places import apart, finest, near
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
-SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade"))  # they tell how a blast came about
+SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # they tell how a blast came about
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
@@ -111,12 +111,13 @@ def _types(a: Told, b: Told) -> bool:
 
 
 def _protests(a: Told, b: Told) -> bool:
-    """A protest is one with what it became («تظاهر المئات ... وفرقت الشرطة»), a clash with its crowd too."""
-    if a.type == b.type:
-        return True
+    """A protest is one with what it became («تظاهر المئات ... وفرقت الشرطة»), with a clash of its crowd, and with the
+    hurt that its own sentence or the next one counts."""
     pair = {a.type, b.type}
     if pair <= PROTESTS:
-        return CALM in pair
+        return True
+    if (a.generic and "kill" in a.frame.flags) or (b.generic and "kill" in b.frame.flags):
+        return abs(a.sentence - b.sentence) <= 1
     return "Armed clash" in pair and bool(_actors(a) & _actors(b) - {"protesters"})
 
 
@@ -160,6 +161,8 @@ def _places(a: Told, b: Told) -> bool:
 def _sides(a: Told, b: Told) -> bool:
     if a.type == b.type == "Armed clash" and _pair(a) == _pair(b):
         return True  # the one who strikes back fights the same fight
+    if {a.type, b.type} <= PROTESTS and abs(a.sentence - b.sentence) <= 1:
+        return True  # a crowd and those who drive it apart
     x, y = _sides_named(a), _sides_named(b)
     if x and y and not any(allied(p, q) for p in x for q in y):
         return False

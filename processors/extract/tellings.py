@@ -12,16 +12,16 @@ from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
 from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
+from processors.extract.kinds import crowded, typed
 from processors.extract.merge import Told
 from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
-from processors.extract.roles import Role, roles
+from processors.extract.roles import roles
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import WINDOW_DAYS
 
 NEWS_DAYS = 3  # an older incident is background
 LEAD_DAYS = 10  # but headline and lead are news whatever their tense
-_ARMED_TYPES = frozenset(("Armed clash", "Attack"))
 
 
 def tellings(
@@ -39,8 +39,9 @@ def tellings(
     for claim, home in _homes(c, found, claims, rules).items():
         own.setdefault(home, []).append(claim)
     out: list[Told] = []
+    crowd = crowded(c)
     for k, frame in enumerate(found):
-        out.append(_told(c, ids, frame, own.get(k, []), places, claims, said, today, out))
+        out.append(_told(c, ids, frame, own.get(k, []), places, claims, said, today, out, crowd))
     for t in out:
         if t.realis == "reported" and _old(c, t.frame, reused):
             t.realis = "recap"
@@ -98,13 +99,13 @@ def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: S
 
 def _told(
     c: Context, ids: Ids, f: Frame, own: list[int], places: Along[Place], claims: Sequence[Claim],
-    said: Along[Speaker], today: dt.date | None, before: Sequence[Told],
+    said: Along[Speaker], today: dt.date | None, before: Sequence[Told], crowd: bool,
 ) -> Told:  # fmt: skip
     where, inherited = _places(c, f, places, before)
     date = _date(c, f)
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
-    kind, generic = _type(c, ids, f, found, own, claims, where)
+    kind, generic = typed(c, ids, f, found, own, claims, crowd)
     keys = frozenset(p.key(c.r) for p in where if p.precision != "country")
     admin = frozenset(p.admin1 for p in where if p.admin1)
     speakers = governing(c, said, f.at)
@@ -164,6 +165,8 @@ def _realis(
 ) -> str:
     if f.realis not in TOLD:
         return f.realis
+    if f.aside:
+        return "recap"
     if f.realis == "recap":
         recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
         return "reported" if recent and date is not None and date.kind == "point" else "recap"
@@ -193,82 +196,3 @@ def _background(c: Context, f: Frame, date: Mention | None) -> bool:
         m.kind in ("since", "window") and m.days > NEWS_DAYS and m.first < f.at
         for k in range(low, f.at) if (m := c.dated.get(k))
     )  # fmt: skip
-
-
-def _type(
-    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim],
-    where: Sequence[Place],
-) -> tuple[str, bool]:  # fmt: skip
-    """Sub-event type, and whether it is only a vague word's default."""
-    if f.type in _BLASTED and any(c.cue(k, "chemical") for k in range(*f.inner)):
-        return "Chemical weapon", False
-    blown = f.type == "Remote explosive/landmine/IED" or f.flags & {"generic"}
-    if blown and any(c.cue(k, "suicide") for k in range(*f.inner)):
-        return "Suicide bomb", False
-    if f.type == "Remote explosive/landmine/IED" and any(
-        c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
-    ):
-        return "Disrupted weapons use", False
-    if _on_protesters(c, ids, f, found, own, claims):
-        return "Excessive force against protesters", False
-    if "moved" in f.flags:
-        return "Other", True
-    if "capture" in f.flags:
-        takers = [r.actor for r in found if r.role == "attacker"]
-        home = any(ids.kind(a) == "state" for a in takers)
-        return ("Government regains territory" if home or not takers else "Non-state actor overtakes territory"), False
-    if f.flags & {"generic", "kill"} or f.type in _ARMED_TYPES:
-        return _attack_type(c, ids, f, found, own, claims)
-    if f.type == "Shelling/artillery/missile attack" and any(c.cue(k, "aircraft") for k in range(*f.inner)):
-        return "Air/drone strike", False
-    if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
-        return "Abduction/forced disappearance", False
-    return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
-
-
-_BLASTED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Armed clash", "Attack"))
-
-
-def _on_protesters(
-    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim]
-) -> bool:
-    """Fire opened on a crowd, protesters killed: by the state, as far as anybody is named."""
-    if not f.flags & {"kill", "fire", "generic"} or f.flags & {"protest"}:
-        return False
-    by = [ids.kind(ids.near(r.actor)) for r in found if r.role == "attacker"]
-    if any(kind not in ("state", "external", "unknown") for kind in by):
-        return False
-    if any(s == "protesters" for k in own if claims[k].outcome in ("killed", "injured") for s, _ in claims[k].sides):
-        return bool(by) or any(c.cue(k, "shot") for k in range(*f.inner))
-    crowd = any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags for k in range(f.at, f.inner[1]))
-    crowd = crowd or any(r.role == "target" and r.actor == "protesters" for r in found)
-    return "fire" in f.flags and crowd
-
-
-def _attack_type(
-    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim]
-) -> tuple[str, bool]:
-    """Bare «هجوم»: an armed clash on armed targets, an attack on civilians."""
-    generic = bool(f.flags & {"generic", "kill", "defend"}) or "weak" in f.flags
-    by = {r.actor for r in found if r.role == "attacker"}
-    low, high = c.r.bounds(f.at)
-    if "protesters" in by or "protesters" in {r.actor for r in found if r.role == "participant"}:
-        return "Violent demonstration", False
-    if "clash" in f.flags:
-        if any("protest" in h.entry.flags for k in range(max(low, f.at - 30), min(high, f.at + 30))
-               if (h := c.hits.at("triggers", k))):  # fmt: skip
-            return "Protest with intervention", False
-        return "Armed clash", "weak" in f.flags
-    if "attack" in f.flags:
-        return "Attack", False
-    if f.flags & {"generic"}:
-        if any(c.cue(k, "aircraft") for k in range(*f.inner)):
-            return "Air/drone strike", False
-        if any(c.cue(k, "artillery") for k in range(*f.inner)):
-            return "Shelling/artillery/missile attack", False
-    targets = {r.actor for r in found if r.role in ("target", "participant")}
-    targets |= {side for k in own for side, _ in claims[k].sides}
-    if not targets:
-        return f.type, generic
-    armed = [a for a in targets if ids.armed(a)]
-    return ("Armed clash" if armed else "Attack"), generic

@@ -1,0 +1,124 @@
+"""Sub-event types: what kind of incident a frame tells of, by its trigger, its sides and whether there is a crowd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processors.extract.actors import UNIDENTIFIED, Ids
+from processors.extract.context import Context
+from processors.extract.context import Found as Claim
+from processors.extract.frames import Frame
+from processors.extract.roles import Role
+
+_ARMED_TYPES = frozenset(("Armed clash", "Attack"))
+
+
+def typed(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
+) -> tuple[str, bool]:
+    """Sub-event type, and whether it is only a vague word's default."""
+    if f.type in _BLASTED and any(c.cue(k, "chemical") for k in range(*f.inner)):
+        return "Chemical weapon", False
+    blown = f.type == "Remote explosive/landmine/IED" or f.flags & {"generic"}
+    if blown and any(c.cue(k, "suicide") for k in range(*f.inner)):
+        return "Suicide bomb", False
+    if f.type == "Remote explosive/landmine/IED" and any(
+        c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
+    ):
+        return "Disrupted weapons use", False
+    if _on_protesters(c, ids, f, found, own, claims, crowd):
+        return "Excessive force against protesters", False
+    if crowd and _riot(c, ids, f, found):
+        return "Violent demonstration", False
+    if "moved" in f.flags:
+        return "Other", True
+    if "capture" in f.flags:
+        takers = [r.actor for r in found if r.role == "attacker"]
+        home = any(ids.kind(a) == "state" for a in takers)
+        return ("Government regains territory" if home or not takers else "Non-state actor overtakes territory"), False
+    if f.flags & {"generic", "kill"} or f.type in _ARMED_TYPES:
+        return _attack_type(c, ids, f, found, own, claims)
+    if f.type == "Shelling/artillery/missile attack" and any(c.cue(k, "aircraft") for k in range(*f.inner)):
+        return "Air/drone strike", False
+    if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
+        return "Abduction/forced disappearance", False
+    return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
+
+
+_BLASTED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Armed clash", "Attack"))
+
+
+CROWD_LEAST = 2  # words of protest in an article that is about one
+BRIEF = 80  # words; such a text says what it is about once
+
+
+def crowded(c: Context) -> bool:
+    """Whether the article tells of crowds in the street, so that its dead may be theirs."""
+    said = sum("protest" in h.entry.flags for h in c.hits.of("triggers"))
+    said += sum(n.id == "protesters" for n in c.actors)
+    return said >= (1 if len(c.r.words) <= BRIEF else CROWD_LEAST)
+
+
+def _on_protesters(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
+) -> bool:
+    """Fire opened on a crowd, protesters killed: by the state, as far as anybody is named."""
+    if not f.flags & {"kill", "fire", "generic", "clash"} or f.flags & {"protest"}:
+        return False
+    by = [ids.kind(ids.near(r.actor)) for r in found if r.role == "attacker"]
+    if any(kind not in _FORCES for kind in by) or any(r.role == "participant" for r in found):
+        return False
+    hurt = [claims[k] for k in own if claims[k].outcome in _HURT]
+    shot = any(c.cue(k, "shot") for k in range(*f.inner))
+    if any(s == "protesters" for x in hurt for s, _ in x.sides):
+        return bool(by) or shot or crowd
+    if crowd and hurt and by and shot:
+        return not any(ids.armed(s) for x in hurt for s, _ in x.sides if s not in UNIDENTIFIED)
+    gathered = any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags for k in range(f.at, f.inner[1]))
+    gathered = gathered or any(r.role == "target" and r.actor == "protesters" for r in found)
+    return "fire" in f.flags and gathered
+
+
+_HURT = frozenset(("killed", "injured", "killed_or_injured"))
+_FORCES = frozenset(("state", "external", "unknown"))
+
+
+def _riot(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> bool:
+    """A clash with a crowd: no armed group fights in it."""
+    return "clash" in f.flags and all(
+        ids.kind(ids.near(r.actor)) in _FORCES or not ids.armed(r.actor) or _people(c, r) for r in found)  # fmt: skip
+
+
+def _people(c: Context, r: Role) -> bool:
+    """Whether a side is but people of a nation («الفلسطينيين»)."""
+    named = c.named.get(r.first)
+    return named is not None and named.weak
+
+
+def _attack_type(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim]
+) -> tuple[str, bool]:
+    """Bare «هجوم»: an armed clash on armed targets, an attack on civilians."""
+    generic = bool(f.flags & {"generic", "kill", "defend"}) or "weak" in f.flags
+    by = {r.actor for r in found if r.role == "attacker"}
+    low, high = c.r.bounds(f.at)
+    if "protesters" in by or "protesters" in {r.actor for r in found if r.role == "participant"}:
+        return "Violent demonstration", False
+    if "clash" in f.flags:
+        if any("protest" in h.entry.flags for k in range(max(low, f.at - 30), min(high, f.at + 30))
+               if (h := c.hits.at("triggers", k))):  # fmt: skip
+            return "Protest with intervention", False
+        return "Armed clash", "weak" in f.flags
+    if "attack" in f.flags:
+        return "Attack", False
+    if f.flags & {"generic"}:
+        if any(c.cue(k, "aircraft") for k in range(*f.inner)):
+            return "Air/drone strike", False
+        if any(c.cue(k, "artillery") for k in range(*f.inner)):
+            return "Shelling/artillery/missile attack", False
+    targets = {r.actor for r in found if r.role in ("target", "participant")}
+    targets |= {side for k in own for side, _ in claims[k].sides}
+    if not targets:
+        return f.type, generic
+    armed = [a for a in targets if ids.armed(a)]
+    return ("Armed clash" if armed else "Attack"), generic
