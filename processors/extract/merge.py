@@ -13,10 +13,11 @@ from processors.extract.places import apart, finest, near
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
-SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # they tell how a blast came about
+SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # tell how
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
+BLOODLESS = frozenset(("Arrests", "Agreement", "Looting/property destruction", "Disrupted weapons use"))
 CALM = "Peaceful protest"
 CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
 PROTESTS = frozenset(
@@ -102,7 +103,7 @@ def _types(a: Told, b: Told) -> bool:
     if PROTESTS & {a.type, b.type}:
         return _protests(a, b)
     pair = {a.type, b.type}
-    if len(pair) == 1 or ((a.generic or b.generic) and pair != {"Armed clash", BLAST}):
+    if len(pair) == 1 or ((a.generic or b.generic) and pair != {"Armed clash", BLAST} and not pair & BLOODLESS):
         return True
     if pair == {"Air/drone strike", "Shelling/artillery/missile attack"}:
         named = _sides_named(a), _sides_named(b)
