@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from processors.extract.actors import UNIDENTIFIED, Ids
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.frames import Frame
+from processors.extract.lexicons import Hit
 from processors.extract.roles import Role
+from processors.text import SPACE
 
 _ARMED_TYPES = frozenset(("Armed clash", "Attack"))
 
@@ -26,6 +29,8 @@ def typed(
         c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
     ):
         return "Disrupted weapons use", False
+    if f.type in _STRIKES and _with_clashes(c, f):
+        return "Armed clash", False
     if _on_protesters(c, ids, f, found, own, claims, crowd):
         return "Excessive force against protesters", False
     if crowd and _riot(c, ids, f, found):
@@ -46,6 +51,28 @@ def typed(
 
 
 _BLASTED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Armed clash", "Attack"))
+
+
+_STRIKES = frozenset(("Air/drone strike", "Shelling/artillery/missile attack"))
+CHAIN = 4  # words from one means of fighting to the next
+
+
+def _with_clashes(c: Context, f: Frame) -> bool:
+    """«[القصف الجوي] والقتال العنيف», «الضربات الجوية [والاشتباكات] والقصف»: a battle takes in the strikes told in one
+    breath with it."""
+    at = [h for k in range(max(f.inner[0], f.at - 3 * CHAIN), min(f.inner[1], f.trigger.last + 3 * CHAIN))
+          if (h := c.hits.at("triggers", k)) is not None and h.entry.get("form") == "noun"]  # fmt: skip
+    here = next((i for i, h in enumerate(at) if h.first == f.at), None)
+    if here is None:
+        return False
+    return any(_chained(c, at[here : j + 1] if j > here else at[j : here + 1])
+               for j, h in enumerate(at) if j != here and "clash" in h.entry.flags)  # fmt: skip
+
+
+def _chained(c: Context, hits: Sequence[Hit]) -> bool:
+    """Whether each follows the one before within a few words, by an «and»."""
+    return all(b.prefix.startswith("و") and b.first - a.last < CHAIN and max(c.r.gap[a.last : b.first + 1]) <= SPACE
+               for a, b in pairwise(hits))  # fmt: skip
 
 
 CROWD_LEAST = 2  # words of protest in an article that is about one
