@@ -257,7 +257,10 @@ def _far_tally(c: Context, q: Quantity, p: Phrase) -> Hit | None:
         return None
     low = max(c.r.bounds(q.core)[0] + 1, q.first - 10)
     for k in range(q.first - 1, low - 1, -1):
-        if c.r.gap[k + 1] > SPACE or (c.cue(k, "block") and k not in c.dated) or c.hits.at("sources", k) is not None:
+        said = c.hits.at("sources", k)
+        if c.r.gap[k + 1] > SPACE or (c.cue(k, "block") and k not in c.dated):
+            return None
+        if said is not None and said.entry.get("kind") != "no_name":
             return None
         cue = c.cue(k, "number", "tally")
         if cue is not None:

@@ -219,15 +219,20 @@ def evidence(c: Context, clauses: Iterable[tuple[int, int]]) -> tuple[Evidence, 
 
 
 def _speakers(incident: Incident, c: Context) -> list[Speaker]:
+    """Who speaks in the sentences that tell the incident; where nobody does, who speaks around them."""
+    told = [(s, c.r.sentence[s.at] == t.sentence) for t in incident.tellings for s in t.speakers]
+    near = any(here for _, here in told)
     out: list[Speaker] = []
-    names: set[str] = set()
-    for told in incident.tellings:
-        for s in told.speakers:
-            key = s.id or fold_word(s.name)
-            if key + s.stance not in names and len(out) < 6:
-                names.add(key + s.stance)
-                out.append(s)
+    names: set[tuple[str, str, str]] = set()
+    for s, here in told:
+        key = s.id, fold_word(s.name), s.stance
+        if (here or not near) and key not in names and len(out) < MAX_SOURCES:
+            names.add(key)
+            out.append(s)
     return out
+
+
+MAX_SOURCES = 6
 
 
 def _places(c: Context, incident: Incident) -> list[where.Found]:

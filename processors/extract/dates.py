@@ -91,7 +91,7 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
     if not _near(r, k):
         return None
     month = hits.at("months", k)
-    if month is None:
+    if month is None or _father(r, month):
         return _same_month(r, hits, i, k, day, today)
     number = int(month.entry.get("month"))
     k = month.last
@@ -130,6 +130,15 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
         begin = dt.date(year, number, opened[1])
         return Mention(opened[0], k, begin, end, "days", "text", "window", "day-range", (end - begin).days)
     return Mention(first, k, start, end, "day" if day else "month", basis, "point", rule)
+
+
+def _father(r: Reading, month: Hit) -> bool:
+    """«أب» and «باب» are no August: the madda tells («آب», «بآب»)."""
+    return (
+        month.entry.text == "اب"
+        and (bool(month.prefix.strip("وف")) or "أ" in r.quote(month.first, month.last))
+        and ("آ" not in r.quote(month.first, month.last))
+    )
 
 
 def _numeric(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:

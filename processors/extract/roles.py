@@ -10,6 +10,7 @@ from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.frames import Frame
 from processors.extract.phrases import backed
+from processors.extract.sources import SAYING
 from processors.text import COMMA, SENTENCE, SPACE
 
 
@@ -364,7 +365,7 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
     between = range(f.inner[0], f.at)
     if c.cue(n.first - 1, "preposition", "np_stop") or any(c.cue(k, "undergo") for k in between):
         return None
-    said = any((h := c.hits.at("sources", k)) and h.entry.get("kind") not in ("source", "head") for k in between)
+    said = any((h := c.hits.at("sources", k)) and h.entry.get("kind") in SAYING for k in between)
     return None if said else ("attacker", "subject-of-clause")
 
 

@@ -85,7 +85,7 @@ class Extract:
         said = speakers(c)
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
-        taken |= {k for s in said for k in range(s.first, s.last)}
+        taken |= {k for s in said if not s.claims for k in range(s.first, s.last)}
         where = Along([p for p in places(r, hits, taken, line) if not _acts(c, p)], lambda p: p.first)
         c = replace(c, masked=_masked(hits, said))
         speaking = Along(said, lambda s: s.at)
@@ -183,7 +183,7 @@ def _published(today: dt.date | None) -> EventDate:
 
 def _masked(hits: Hits, said: Sequence[Speaker]) -> frozenset[int]:
     """Words that name speakers, and words of triggers («تفجير انتحاري» names no bomber)."""
-    words = {k for s in said for k in range(s.first, s.last)}
+    words = {k for s in said if not s.claims for k in range(s.first, s.last)}
     return frozenset(words | {k for h in hits.of("triggers") for k in range(h.first, h.last)})
 
 
