@@ -7,10 +7,10 @@ be hypothetical, planned, denied or fiction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.records import Realis
-from processors.extract.actors import UNIDENTIFIED, Ids, Named
+from processors.extract.actors import HOMES, UNIDENTIFIED, Ids, Named
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
@@ -40,6 +40,7 @@ class Frame:
     realis: Realis
     rule: str
     counted: int = -1  # word of its first claim's number
+    aside: bool = False  # told in passing by an article about something else: background
 
     @property
     def at(self) -> int:
@@ -56,16 +57,21 @@ def frames(
     war = heat(c, ids, claims)
     if brief:
         war += sum(n.id in UNIDENTIFIED or (n.weak and ids.armed(n.id)) for n in c.actors)
-    article = About(war >= (1 if brief else HOT), _protests(c, brief), brief)
+    aside, private = passing(c), crime(c, ids, claims)
+    article = About(
+        war >= (1 if brief else HOT) and not aside, _protests(c, brief and not aside), brief and not aside, aside
+    )
     numbered = Along([k for k in range(len(claims)) if incident[k]], lambda k: claims[k].at)
     totals = Along([k for k in range(len(claims)) if not incident[k]], lambda k: claims[k].at)
     for hit in c.hits.of("triggers"):
         sentence = c.r.sentences[c.r.sentence[hit.first]]
-        if sentence.skip or _inside_name(c, hit) or _no_event(c, hit):
+        if sentence.skip or _inside_name(c, hit) or no_event(c, hit):
+            continue
+        if private and hit.entry.flags & PRIVATE and "strong" not in hit.entry.flags:
             continue
         inner = clause(c, hit.first)
         realis = realis_of(c, hit, inner)
-        if realis is None:
+        if realis is None or (aside and _after(c, hit)):
             continue
         kept = by_clause if realis in TOLD else unreal
         known = kept.get(inner[0])
@@ -80,18 +86,39 @@ def frames(
             continue
         first, last = widened(c, inner, hit)
         kept[inner[0]] = Frame(
-            hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule, claims[own[0]].at if own else -1
-        )
+            hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule,
+            claims[own[0]].at if own else -1, aside,
+        )  # fmt: skip
     return [f for _, f in sorted({**unreal, **by_clause}.items())]
+
+
+def cooled(c: Context, found: list[Frame]) -> list[Frame]:
+    """Where neither headline nor lead tells of an incident, what the body tells without a day is background."""
+    if len(c.r.words) <= BRIEF or not found:
+        return found
+    lead = sum(s.headline for s in c.r.sentences[:LEAD]) + LEAD
+    if any(c.r.sentence[f.at] < lead and f.realis in TOLD for f in found):
+        return found
+    if any(c.r.sentence[h.first] < lead - LEAD and not no_event(c, h) for h in c.hits.of("triggers")):
+        return found
+    return [replace(f, aside=True) if f.realis == "reported" and not _dated(c, f) else f for f in found]
+
+
+def _dated(c: Context, f: Frame) -> bool:
+    """Whether the sentence of a frame names a day."""
+    low, high = c.r.bounds(f.at)
+    near = (c.dated.get(k) for k in range(max(low, f.at - 45), min(high, f.at + 45)))
+    return any(m is not None and m.kind == "point" for m in near)
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an article is about: war (then less is asked of a trigger), protests."""
+    """What an article is about: war (then less is asked of a trigger), protests, something else."""
 
     war: bool
     protests: bool
     brief: bool = False
+    aside: bool = False
 
 
 def _rank(flags: frozenset[str], known: Frame | None, claims: Sequence[Claim], own: tuple[int, ...] = ()) -> int:
@@ -108,7 +135,7 @@ def _inside_name(c: Context, hit: Hit) -> bool:
     return actor is not None and hit.last <= actor.last
 
 
-def _no_event(c: Context, hit: Hit) -> bool:
+def no_event(c: Context, hit: Hit) -> bool:
     """«طائرة [مسيرة]», «[قصف] إعلامي», «تنديدا ب[قصف]», «دون [مظاهرات]», «جرف» in «جرف الصخر», a rocket to space."""
     i = hit.first
     if hit.entry.flags & {"generic", "moved"}:
@@ -118,20 +145,48 @@ def _no_event(c: Context, hit: Hit) -> bool:
             return True
     if hit.last < len(c.r.words) and c.r.gap[hit.last] == SPACE and c.cue(hit.last, "figurative"):
         return True
+    if "blown" in hit.entry.flags and i in c.dated:
+        return True  # «[فجر] الأحد»
+    if _unlike(c, hit):
+        return True
     place = c.hits.at("places", i)
     if place is not None and place.last > hit.last and "strong" not in hit.entry.flags:
         return True
+    if place is not None and i and c.r.gap[i] == SPACE and c.hits.at("place_cues", i - 1) is not None:
+        return True  # «مدينة [تدمر]»
     if (
         hit.entry.flags & {"weapon", "strong"}
         and hit.entry.get("type").startswith(("Shelling", "Air"))
-        and any(c.cue(k, "space") for k in range(hit.last, min(hit.last + 8, c.r.bounds(i)[1])))
+        and any(c.cue(k, "space") for k in range(max(i - 12, c.r.bounds(i)[0]), min(hit.last + 20, c.r.bounds(i)[1])))
     ):
         return True
     if not i or c.r.gap[i] > SPACE:
         return False
     if "protest" in hit.entry.flags and c.cue(i - 1, "aircraft"):
         return True
+    if "arrest" in hit.entry.flags and c.cue(i - 1, "warrant"):
+        return True  # «مذكرة [توقيف]»
     return c.cue(i - 1, "protesting", "without") is not None
+
+
+LEAD = 2  # sentences of the body that are its lead
+OBJECT_NEAR = 6  # words behind a verb that hold its object
+
+
+def _unlike(c: Context, hit: Hit) -> bool:
+    """«[طرد] دبلوماسيين», «[ذبح] آلاف الخنازير», «[انتزعت] لقب», «عقوبات [تستهدف]»: an object or a doer of peace."""
+    low, high = c.r.bounds(hit.first)
+    after = range(hit.last, min(hit.last + OBJECT_NEAR, high))
+    if hit.entry.flags & {"capture", "transfer"} and any(c.cue(k, "peaceful") for k in after):
+        return True
+    if hit.entry.flags & {"attack", "kill"} and any(c.cue(k, "animal") for k in after):
+        return True
+    if "disrupt" in hit.entry.flags and hit.last < high and c.cue(hit.last, "smuggle"):
+        return not any(c.cue(k, "arms") for k in after)
+    if {"generic", "weak"} <= hit.entry.flags and hit.entry.text.startswith(("استهدف", "يستهدف", "تستهدف")):
+        before = range(max(low, hit.first - OBJECT_NEAR), hit.first)
+        return any(c.cue(k, "measure") for k in (*before, hit.last) if k < high)
+    return False
 
 
 def clause(c: Context, i: int) -> tuple[int, int]:
@@ -207,7 +262,13 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
                 return None
         elif near <= 6:
             return UNREAL.get(cue.entry.get("kind"))
+    if hit.entry.get("form") == "noun" and hit.prefix.endswith("ب"):
+        low = c.r.bounds(hit.first)[0]
+        if any(c.cue(k, "demand") for k in range(max(low, hit.first - DEMAND), hit.first)):
+            return None  # «طالبت مجموعة من ... ب[اعتقال]»
     if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
+        return None
+    if "clash" in hit.entry.flags and "weak" in hit.entry.flags and _stance(c, hit):
         return None
     if (
         hit.entry.flags & {"capture", "transfer"}
@@ -215,6 +276,7 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
         and (
             (hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال"))
             or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
+            or (hit.first > 0 and c.r.words[hit.first - 1] in ("هو", "هي"))  # «التحدي هو [استعادة] ...»
         )
     ):
         return None
@@ -225,9 +287,33 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     low = c.r.bounds(hit.first)[0]
     if any(c.cue(k, "recap") for k in range(low, min(low + 4, hit.first + 1))):
         return "recap"
+    if any(c.cue(k, "formerly") for k in range(*inner)):
+        return "recap"
+    if "capture" in hit.entry.flags and _of_old(c, hit):
+        return "recap"
     return "reported"
 
 
+def _of_old(c: Context, hit: Hit) -> bool:
+    """«المناطق التي استعادتها», «الحوثيين الذين سيطروا على»: what a name is known for."""
+    if not hit.first or c.r.gap[hit.first] > SPACE or c.cue(hit.first - 1, "which") is None:
+        return False
+    object_named = bool(hit.suffix.strip("اتون")) or c.r.words[hit.last : hit.last + 1] in (("عليها",), ("عليه",))
+    return object_named or c.r.words[hit.first - 1].endswith("الذين")
+
+
+def _stance(c: Context, hit: Hit) -> bool:
+    """«في [مواجهة] طهران», «ل[مواجهة] التحديات»: whom somebody stands against, no fight."""
+    if hit.first + 1 < len(c.r.words) and c.cue(hit.last, "with", "between"):
+        return False
+    if hit.prefix.endswith("ل") and not hit.prefix.endswith("ال"):
+        return True
+    return (
+        hit.prefix == "" and hit.first > 0 and c.r.words[hit.first - 1] in ("في", "وفي") and hit.entry.text == "مواجهه"
+    )
+
+
+DEMAND = 20  # words between «طالب» and what is demanded
 UNREAL: Mapping[str, Realis] = {"planned": "planned", "may": "hypothetical"}
 
 
@@ -242,14 +328,16 @@ def _admitted(
     article: About,
 ) -> str | None:
     """The rule that lets a trigger be an event, or None."""
-    hot = article.war or any(p.country in c.at_war for p in places.between(*c.r.bounds(hit.first))[:6])
+    hot = article.war
+    if not hot and not article.aside:
+        hot = any(p.country in c.at_war for p in places.between(*c.r.bounds(hit.first))[:6])
     flags = hit.entry.flags
     low, high = c.r.bounds(hit.first)
     near = c.actors.between(*inner)
     armed = [n for n in near if ids.armed(n.id) or n.rule == "both-sides"]
     firm = [n for n in armed if not n.weak]
     forces = [n for n in firm if is_force(ids, n)]
-    here = places.between(*inner)
+    here = [p for p in places.between(*inner) if not hit.first <= p.first < hit.last]
     violent = [k for k in own if claims[k].outcome in ("killed", "injured", "killed_or_injured", "neutralised")]
     objects = any(c.cue(k, "armed_target", "civil_target") or c.hits.at("persons", k)
                   for k in range(hit.last, min(hit.last + OBJECT_REACH, inner[1])))  # fmt: skip
@@ -261,7 +349,7 @@ def _admitted(
         opened = any(c.cue(k, "opens_fire") for k in range(max(inner[0], hit.first - 5), hit.first))
         return "fired" if opened and (armed or violent or (objects and hot)) else None
     if "mob" in flags:
-        return "mob" if here or violent or objects else None
+        return "mob" if violent or objects else None
     if "blown" in flags:
         device = any(h is not hit and h.entry.get("type") == hit.entry.get("type") for k in range(hit.last, inner[1])
                      if (h := c.hits.at("triggers", k)) is not None)  # fmt: skip
@@ -283,6 +371,10 @@ def _admitted(
         return "abduction" if own or (armed and (here or objects)) or (objects and (here or article.brief)) else None
     if "agreement" in flags:
         signed = any(c.cue(k, "sign") for k in range(max(inner[0], hit.first - 8), hit.first))
+        signed = signed or any(
+            (h := c.cue(k, "reached")) and not h.prefix.endswith("لل")
+            for k in range(max(inner[0], hit.first - 25), hit.first)
+        )
         if "swap" in flags:
             signed = any(c.cue(k, "captives") for k in range(hit.last, min(hit.last + 6, inner[1])))
         parties = {ids.near(n.id) for n in armed if n.rule != "adjective"}
@@ -305,6 +397,8 @@ def _admitted(
         hurt = any(c.hits.at("persons", k) for k in range(hit.last, min(hit.last + 3, inner[1])))
         return "attack" if violent or forces or ((hot or hurt) and (here or (hurt and armed))) else None
     if "intercept" in flags:
+        if hit.prefix.endswith("ل") and not hit.prefix.endswith("ال"):
+            return None  # «نظام لاعتراض الصواريخ»
         shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, min(hit.last + 8, inner[1])))
         return "intercepted" if shot and (armed or here) else None
     if "moved" in flags:
@@ -355,6 +449,7 @@ def _admitted(
         return "attack" if article.brief and (wide or (armed and (here or objects))) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
+        launched = launched or _fired_from(c, hit, inner)
         shooter = bool(armed) or any(n.armed for n in near)
         onto = hit.last < inner[1] and c.cue(hit.last, "onto") is not None
         return "launched" if launched and (shooter or here or violent or (onto and article.brief)) else None
@@ -372,6 +467,14 @@ def _admitted(
     if "clash" in flags:
         return "clash" if (armed or here if hot else forces or violent or (armed and here)) else None
     return "named" if forces or violent or (here and hot) else None
+
+
+def _fired_from(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
+    """«27 قذيفة أطلقت من القطاع»: fired, and not brought down."""
+    if hit.definite or not c.joined(hit.last + 1) or not c.cue(hit.last, "launch"):
+        return False
+    shot_down = any((h := c.hits.at("triggers", k)) and h.entry.flags & {"intercept", "disrupt"} for k in range(*inner))
+    return c.r.words[hit.last + 1] in ("من", "باتجاه", "علي", "نحو") and not shot_down
 
 
 def _killed(c: Context, ids: Ids, hit: Hit, armed: bool) -> bool:
@@ -431,7 +534,72 @@ def _protests(c: Context, brief: bool) -> bool:
     return said >= (1 if brief else 2)
 
 
+TOPIC_LEAST = 3  # words of another topic
+TOPIC_SHARE = 0.015  # of an article's words
+TOPIC_TRIGGERS = 0.7  # times its triggers
+HISTORY = 2000  # a date in a year before it is a word of history
+
+
+def passing(c: Context) -> bool:
+    """Whether an article is about markets, machines, science, stage or law, and its headline tells of no incident."""
+    topic = sum(h.entry.get("kind") in ("topic", "sport") for h in c.hits.of("cues"))
+    topic += sum(m.start is not None and m.start.year < HISTORY for m in set(c.dated.values()))
+    if topic < max(TOPIC_LEAST, TOPIC_SHARE * len(c.r.words)):
+        return False
+    triggers = c.hits.of("triggers")
+    return topic > TOPIC_TRIGGERS * len(triggers) and not any(_headlined(c, h) for h in triggers)
+
+
+PRIVATE = frozenset(("kill", "fire", "arrest", "abduct", "generic", "moved", "loot", "weak"))  # what a crime has too
+
+
+def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
+    """Whether an article in a country at peace tells of violence without a word of politics, arms or protest."""
+    if len(c.r.words) <= BRIEF or c.country in c.at_war or any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war
+                                    for h in c.hits.of("places")):  # fmt: skip
+        return False
+    for h in c.hits.of("triggers"):
+        if h.entry.flags & {"strong", "protest", "capture", "agreement"} and "weak" not in h.entry.flags:
+            return False
+    if any(h.entry.get("kind") in ("political", "politics") for h in c.hits.of("cues")):
+        return False
+    if any(k.category in ("combatant", "journalist") for k in claims):
+        return False
+    return not any(HOMES.get(n.id) in c.at_war or _political_actor(ids, n) for n in c.actors)
+
+
+def _political_actor(ids: Ids, n: Named) -> bool:
+    if n.id in UNIDENTIFIED or "police" in n.flags or n.flags & {"country", "adjective", "local", "victim"}:
+        return False
+    return ids.armed(n.id) or ids.kind(n.id) in ("rebel", "militia", "political") or n.id == "protesters"
+
+
+def _headlined(c: Context, hit: Hit) -> bool:
+    """Whether a headline tells of the incident itself, not of what came «after the strikes»."""
+    if not c.r.sentences[c.r.sentence[hit.first]].headline or hit.entry.flags & {"lead", "weapon"}:
+        return False
+    if "weak" in hit.entry.flags and not ("arrest" in hit.entry.flags and hit.entry.get("form") == "noun"):
+        return False
+    return not _after(c, hit) and not no_event(c, hit) and realis_of(c, hit, clause(c, hit.first)) in TOLD
+
+
+def _after(c: Context, hit: Hit) -> bool:
+    """«بعد [هجوم]», «على خلفية [اعتقال]»: the clause tells of what came of it."""
+    return any(c.cue(k, "after", "protesting", "because") for k in range(max(hit.first - 3, 0), hit.first))
+
+
 def accident(c: Context, i: int) -> bool:
-    """Whether the sentence tells of an accident, a disease or a disaster."""
+    """Whether the sentence, or the headline, tells of an accident, a disease or a disaster."""
     low, high = c.r.bounds(i)
-    return any(c.cue(k, "accident") for k in range(max(low, i - 60), min(high, i + 60)))
+    near = any(c.cue(k, "accident") for k in range(max(low, i - 60), min(high, i + 60)))
+    return near or _headline_accident(c)
+
+
+def _headline_accident(c: Context) -> bool:
+    head = c.r.sentences[0]
+    if not head.headline:
+        return False
+    words = range(head.first, min(head.last, head.first + 40))
+    if not any(c.cue(k, "accident") for k in words):
+        return False
+    return all((h := c.hits.at("triggers", k)) is None or "weak" in h.entry.flags for k in words)

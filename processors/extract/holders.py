@@ -13,7 +13,22 @@ from processors.extract.actors import Ids
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
-from processors.extract.frames import BRIEF, HOT, TOLD, Frame, accident, clause, heat, is_force, realis_of, widened
+from processors.extract.frames import (
+    BRIEF,
+    HOT,
+    TOLD,
+    Frame,
+    accident,
+    clause,
+    cooled,
+    crime,
+    heat,
+    is_force,
+    no_event,
+    passing,
+    realis_of,
+    widened,
+)
 from processors.extract.lexicons import Entry, Hit
 from processors.extract.places import Found as Place
 
@@ -29,16 +44,21 @@ def held(
     taken = {c.r.sentence[f.at] for f in found}
     added: list[Frame] = []
     hot: bool | None = None
+    aside = passing(c)
+    if crime(c, ids, claims):
+        return cooled(c, list(found))
     for k, claim in enumerate(claims):
         if claim.outcome == "missing" and (found or added):
             continue  # of an event told before
         sentence = c.r.sentence[claim.at]
         if not incident[k] or claim.part_of is not None or sentence in taken or c.r.sentences[sentence].skip:
             continue
-        hot = warlike(c, ids) if hot is None else hot
+        hot = (not aside and warlike(c, ids)) if hot is None else hot
         if not _asks(c, ids, places, claim, hot):
             continue
         trigger = _trigger(c, claim)
+        if no_event(c, trigger):
+            continue
         inner = clause(c, trigger.first)
         realis = realis_of(c, trigger, inner)
         if realis not in TOLD:
@@ -46,9 +66,9 @@ def held(
         first, last = widened(c, inner, trigger)
         own = tuple(j for j, x in enumerate(claims) if incident[j] and inner[0] <= x.at < inner[1])
         added.append(Frame(trigger, first, last, inner, trigger.entry.get("type"), trigger.entry.flags, own, realis,
-                           "claim", claim.at))  # fmt: skip
+                           "claim", claim.at, aside))  # fmt: skip
         taken.add(sentence)
-    return sorted((*found, *added), key=lambda f: f.at) if added else list(found)
+    return cooled(c, sorted((*found, *added), key=lambda f: f.at) if added else list(found))
 
 
 def conflict(
