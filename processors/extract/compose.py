@@ -111,7 +111,7 @@ def _event(
     found_places = _places(c, incident)
     actors, why_actors = _actors(c, ids, incident, enemies)
     date, why_date = _date(c, envelope, incident)
-    records = claim_records(c, ids, _sided(incident, [claims[k] for k in numbers]), numbers, speakers)
+    records = claim_records(c, ids, _sided(ids, incident, [claims[k] for k in numbers]), numbers, speakers)
     sub = cast(SubEventType, best.type)
     article, verdict = envelope.unique.article, envelope.unique.verdict
     why: dict[str, tuple[Why, ...]] = {
@@ -164,7 +164,7 @@ def opponents(incidents: Sequence[Incident]) -> dict[str, Role]:
     return out
 
 
-def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
+def _sided(ids: Ids, incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
     """Claims without a side take the side that the event's other claims or its target name; else they are civilians,
     as ACLED counts people whom nobody calls fighters."""
     named = Counter(x.sides for x in found if x.sides and x.part_of is None)
@@ -173,11 +173,14 @@ def _sided(incident: Incident, found: list[ClaimFound]) -> list[ClaimFound]:
     both = [r for t in incident.tellings for r in t.roles if r.role == "participant"]
     if not named and both:
         sides = tuple((r.actor, None) for r in both[:2])
-    armed = tuple((a, None) for a, _ in targets if a not in UNIDENTIFIED and a != "civilians")
+    armed = tuple((a, None) for a, _ in targets if a not in UNIDENTIFIED | {"civilians"} and ids.kind(a) != "state")
+    by = {r.actor for t in incident.tellings for r in t.roles if r.role == "attacker"}
     out = []
     for x in found:
         if not x.sides:
-            x = replace(x, sides=nobodys(x, sides), side_rule="told-elsewhere")
+            taken = x.outcome == "captured" and any(side in by for side, _ in sides)  # nobody arrests his own
+            whose = (("civilians", None),) if taken else sides
+            x = replace(x, sides=nobodys(x, whose), side_rule="told-elsewhere")
         elif armed and x.side_rule == "person-noun" and x.sides[0][0] in UNIDENTIFIED:
             x = replace(x, sides=armed[:1], side_rule="told-elsewhere")
         out.append(x)

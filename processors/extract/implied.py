@@ -31,6 +31,12 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         zero = replace(q, count=0, hedge="exact")
         return make(c, zero, phrase, none[0], "nobody", found, first=none[1], governor=none[1])
     form = noun.entry.form
+    one_of = (
+        form == "plural" and noun.first > 0 and c.joined(noun.first) and c.cue(noun.first - 1, "one_of") is not None
+    )
+    if one_of and noun.entry.get("category") != "household":
+        form = "singular"
+        q = replace(q, first=noun.first - 1)
     if form == "singular" and noun.suffix == "ا" and c.hits.at("places", noun.first) is not None:
         return None  # «تركيا»
     if (
@@ -49,6 +55,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     ):
         return None  # «عسكرية», «قائدها»
     defined = noun.definite or bool(noun.suffix.strip("ا")) or noun.entry.text.endswith(("ته", "تها"))
+    defined = defined and not one_of
     if form == "singular" and defined and _known(c, noun, found):
         return None
     hit = _adjacent_governor(c, noun)
@@ -78,7 +85,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         return None
     if "follower" in noun.entry.flags and (hit is None or not _stops(c, noun.last)):
         return None  # «ثالث» of people, not «ثالث أكبر مدن»
-    known = noun.definite or bool(noun.suffix.strip("ا"))  # «الجندي», «شقيقته»
+    known = not one_of and (noun.definite or bool(noun.suffix.strip("ا")))  # «الجندي», «شقيقته»
     after = hedge_after(c.hits, noun.last) if c.joined(noun.last) else None
     if after is not None:
         q = with_hedge(q, after)
@@ -105,7 +112,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         if own and fate(c, hit) == "released" and not sides:
             phrase = replace(phrase, sides=(("prisoners", None),), side_rule="captives")
         return make(c, q, phrase, fate(c, hit), "implied-" + form, found, first=hit.first, governor=hit.first)
-    if form == "singular" and noun.definite:
+    if form == "singular" and noun.definite and not one_of:
         marked = bool(noun.first) and c.joined(noun.first) and c.cue(noun.first - 1, "part") is not None
         phrase = replace(phrase, last=max(phrase.last, _name_end(c, noun.last)))
         return as_part(c, q, phrase, found) if marked and found else None
@@ -198,9 +205,18 @@ def _known(c: Context, noun: Hit, found: list[Found]) -> bool:
         return not found or c.r.sentence[found[-1].at] != c.r.sentence[noun.first]
     if noun.suffix not in ("", "ا") or _adjective(c, noun):
         return True
-    told = not noun.entry.get("category") and not noun.entry.get("outcome")
+    told = not noun.entry.get("category") and not noun.entry.get("outcome") and not _named_person(c, noun.last)
     behind = noun.first >= 2 and c.cue(noun.first - 2, "after", "since") is not None
     return told or (behind and c.hits.at("outcomes", noun.first - 1) is not None)
+
+
+def _named_person(c: Context, k: int) -> bool:
+    """«الشاب محمد الرضيع»: whether two words of a name follow from word `k`."""
+    return not any(
+        _stops(c, j) or c.r.words[j].startswith(("و", "ل")) or j in c.dated or j in c.named
+        or any(c.hits.at(file, j) is not None for file in ("outcomes", "triggers", "sources", "numbers"))
+        for j in (k, k + 1)
+    ) and c.hits.at("persons", k) is None and not c.r.words[k].startswith("ال")  # fmt: skip
 
 
 def _stops(c: Context, k: int) -> bool:

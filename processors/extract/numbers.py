@@ -99,7 +99,7 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
                 k -= 1
                 break  # «5 آلاف و7 آلاف»
             glued = bool(k) and r.ends[k - 1] == r.starts[k] and r.words[k - 1] not in _GLUE
-            if glued and hits.at("outcomes", k - 1) is None:
+            if glued and hits.at("outcomes", k - 1) is None and hits.cue(k - 1, _BEFORE_DIGITS) is None:
                 return None
             value = digits(word)
             step = k + 1
@@ -150,6 +150,7 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
     return Quantity(i, k, i, k, value, definite=bool(first and first.definite))
 
 
+_BEFORE_DIGITS = ("reach", "np_stop", "preposition", "part", "number", "tally")  # «إلى11», «نحو30»: a space is missing
 _GLUE = {"ال", "و", "ب", "ل", "وال", "بال", "لل", "ف", "a", "the"}
 _PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "والاف", "بالاف"}
 

@@ -14,7 +14,7 @@ from processors.text import SPACE
 
 def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
     """«بينهم تسعة أطفال», «من ضمنهم نحو ستين عنصراً قتلوا», «ثمانية منهم», «18 شخصا من القتلى», «(خمسة رجال ...)»."""
-    if not found:
+    if not found or (p.noun is None and not p.sides and q.hedge == "unspecified"):
         return None
     noun_end = p.noun.last if p.noun is not None else q.last
     marker = _marker_before(c, q.first)
@@ -82,11 +82,11 @@ def listed(c: Context, previous: Found, k: int) -> bool:
         return False
     if not (c.r.words[k].startswith("و") or c.r.gap[k] > SPACE):
         return False
-    if c.cue(first, "place_before", "direction", "preposition") is None and c.hits.at("places", first) is None:
+    if c.cue(first, "place_before", "direction", "preposition", "agent") is None and c.hits.at("places", first) is None:
         return False
     return not any(
         c.hits.at("outcomes", j) or c.hits.at("triggers", j) or c.hits.at("persons", j)
-        or c.cue(j, "block", "split", "agent")
+        or c.cue(j, "block", "split") or (j > first and c.cue(j, "agent"))
         for j in range(first, k)
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from processors.extract.actors import STATE_OF, UNIDENTIFIED, Named
 from processors.extract.context import LONGEST, Context, Found, Sides
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
-from processors.text import SENTENCE, SPACE
+from processors.text import COMMA, SENTENCE, SPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
         return Phrase(before, last, sides, rule, False)
     while c.joined(k) and c.r.words[k] in ("من", "بين", "عدد") and k - q.last < 2:
         k += 1
-    if not c.joined(k):
+    if not c.joined(k) and not _bracketed(c, q):
         return Phrase(None, q.last, (), "", False)
     noun = c.hits.at("persons", k)
     unit = c.hits.at("units", k)
@@ -100,6 +100,15 @@ def _noun_before(c: Context, q: Quantity) -> Hit | None:
     return hit if hit is not None and hit.last == q.core and hit.entry.form == "plural" else None
 
 
+def _bracketed(c: Context, q: Quantity) -> bool:
+    """«(13) فردا», «ثلاثة (3) جنود»: a number alone in brackets, with its noun right behind."""
+    if q.last >= len(c.r.words) or c.r.gap[q.last] != COMMA:
+        return False
+    before = c.r.text[c.r.ends[q.last - 2] : c.r.starts[q.last - 1]] if q.last > 1 else ""
+    after = c.r.text[c.r.ends[q.last - 1] : c.r.starts[q.last]]
+    return before.strip() == "(" and after.strip() == ")"
+
+
 def joint_noun(c: Context, noun: Hit) -> Hit | None:
     """«قتيلاً وجريحاً», «القتلى والجرحى»: one number for both."""
     if not noun.entry.get("outcome") or not c.joined(noun.last):
@@ -107,6 +116,8 @@ def joint_noun(c: Context, noun: Hit) -> Hit | None:
     other = c.hits.at("persons", noun.last)
     if other is None or not other.prefix.startswith("و") or other.entry.get("outcome") not in ("killed", "injured"):
         return None
+    if c.joined(other.last) and c.hits.at("outcomes", other.first) is not None and new_number(c, other.last):
+        return None  # «18 قتيلاً وإصابة 600»
     return other if other.entry.get("outcome") != noun.entry.get("outcome") else None
 
 
@@ -181,7 +192,10 @@ def _ends_phrase(c: Context, k: int, seen: bool) -> bool:
         return True
     if c.r.words[k].startswith("ب") and c.hits.at("triggers", k) is not None:
         return True
-    if not c.cue(k, "np_stop", "part"):
+    told = c.hits.at("triggers", k)
+    if told is not None and told.prefix.startswith("و") and told.entry.get("form") == "verb":
+        return True
+    if not c.cue(k, "np_stop", "part", "agent"):
         return False
     follows = c.named.get(k + 1)
     if (

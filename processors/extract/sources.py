@@ -284,15 +284,23 @@ def _phrase_end(c: Context, hit: Hit) -> int:
         nested = c.hits.at("sources", last)
         if nested is not None and nested.prefix in _BARE and nested.entry.get("kind") == "source":
             return nested.last
-        if _closes(c, last, nested) or (office and _quotes(c, last)):
+        if _closes(c, last, nested) or (office and _quotes(c, last)) or (last - hit.first > 1 and _another(c, last)):
             break
         last += 1
     return last
 
 
+def _another(c: Context, k: int) -> bool:
+    """«مسؤول أفغاني | الحركة»: a definite noun behind an indefinite nationality begins another phrase."""
+    before = c.named.get(k - 1)
+    nation = before is not None and before.rule == "adjective" and not before.prefix
+    return nation and c.r.words[k].startswith("ال")
+
+
 def _quotes(c: Context, k: int) -> bool:
-    """Whether a quotation opens between word `k` and the one before it."""
-    return any(mark in c.r.quote(k - 1, k + 1) for mark in (' "', " «", " “"))
+    """Whether a quotation longer than a name opens between word `k` and the one before it."""
+    opens = any(mark in c.r.quote(k - 1, k + 1) for mark in (' "', " «", " “"))
+    return opens and not any(mark in c.r.quote(k, min(k + 3, len(c.r.words))) for mark in ('" ', "» ", "” "))
 
 
 def _place_of_work(c: Context, k: int) -> bool:

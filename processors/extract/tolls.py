@@ -6,11 +6,13 @@ A claim is cumulative where its words say so: «منذ», «خلال 20 يوما
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pipeline.records import Period, Reconciliation
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
+from processors.extract.lexicons import Hit
 from processors.text import COMMA, SENTENCE
 
 WINDOW_DAYS = 3  # a longer window is a series, not an incident
@@ -28,12 +30,21 @@ def cumulative(c: Context, claims: Sequence[Claim]) -> list[str]:
         elif claim.rule == "against" and i and out[i - 1]:
             rule = "against-total"
         else:
-            rule = _own(c, claim) or _inherited(c, claims, out, i)
+            known = any(not out[k] and claims[k].outcome == claim.outcome for k in range(i))
+            rule = _own(c, claim, known) or _inherited(c, claims, out, i)
         out.append(rule)
+    lasting = any(rule in ("window", "since") for rule in out)
+    hurt = any(
+        not rule and k.outcome in ("killed", "injured", "killed_or_injured")
+        for k, rule in zip(claims, out, strict=True)
+    )
+    if lasting and not hurt:
+        return [rule or ("lasting" if _fled(c, k) else "") for k, rule in zip(claims, out, strict=True)]
     return out
 
 
-def _own(c: Context, claim: Claim) -> str:
+def _own(c: Context, claim: Claim, known: bool) -> str:
+    """known: an incident's claim of the same outcome stands before."""
     low, high = around(c, claim)
     for k in range(low, high):
         date = c.dated.get(k)
@@ -45,8 +56,14 @@ def _own(c: Context, claim: Claim) -> str:
     if any(c.cue(k, "since") and c.r.words[k + 1] != "ذلك" and not _today(c.dated.get(k))
            and not _parted(c, claim.last, k) for k in range(claim.last, min(claim.last + 14, high - 1))):  # fmt: skip
         return "since"
-    if _risen(c, claim):
+    if _risen(c, claim) and not (known and _the_dead(c, claim)):
         return "risen"
+    if any(c.cue(k, "period") and not _other_words(c, claim, k) for k in range(low, high)):
+        return "period"
+    if _of_protests(c, claim):
+        return "protests"
+    if _months(c, low, high):
+        return "months"
     if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
         claim.count is None or claim.count >= 100
     ):
@@ -65,6 +82,66 @@ def _own(c: Context, claim: Claim) -> str:
     if any(c.cue(k, "series") for k in range(claim.first, min(claim.last + 6, high))):
         return "series"
     return ""
+
+
+def _the_dead(c: Context, claim: Claim) -> bool:
+    """«ارتفعت حصيلة القتلى إلى 25»: the people of the incident just told of, whom nothing else describes."""
+    tally = _tally_before(c, claim)
+    noun = c.hits.at("persons", tally.last) if tally is not None else None
+    return noun is not None and noun.definite and claim.side_rule in PLAIN and (claim.count or MANY) <= FEW
+
+
+PLAIN = ("", "person-noun", "same-people")  # no side is named
+FEW = 300  # the dead of one incident, whose toll may rise
+
+
+def _tally_before(c: Context, claim: Claim) -> Hit | None:
+    """«حصيلة», «عدد» in front of the claim, in its sentence."""
+    low = max(c.r.bounds(claim.at)[0], claim.at - 45)
+    return next((hit for k in range(claim.at, low - 1, -1) if (hit := c.cue(k, "number", "tally"))), None)
+
+
+def _of_protests(c: Context, claim: Claim) -> bool:
+    """«بلغت حصيلة ضحايا الاحتجاجات 11»: those of weeks."""
+    tally = _tally_before(c, claim)
+    if tally is None or not any(c.cue(k, "reach", "rise") for k in range(c.r.bounds(claim.at)[0], claim.last)):
+        return False
+    told = next((h for k in range(tally.last, tally.last + 4) if (h := c.hits.at("triggers", k))), None)
+    return told is not None and "protest" in told.entry.flags and c.r.words[told.first].endswith("ات")
+
+
+def _months(c: Context, low: int, high: int) -> bool:
+    """«في كانون الأول 2016 ونيسان 2017»: two months or years joined."""
+    near = sorted({m.first: m for k in range(low, high) if (m := c.dated.get(k))}.values(), key=lambda m: m.first)
+    return any(
+        a.rule.startswith(_LONG) and b.rule.startswith(_LONG) and a.kind == b.kind == "point"
+        and "day" not in (a.precision, b.precision)
+        and b.first - a.last <= 1 and c.r.words[a.last].startswith("و")
+        for a, b in pairwise(near)
+    )  # fmt: skip
+
+
+_LONG = ("month", "year")  # rules of dates
+
+
+def _fled(c: Context, claim: Claim) -> bool:
+    """«نزوح مئات العائلات»: many who left their homes, on no day that is named."""
+    many = claim.outcome == "displaced" and (
+        (claim.count or 0) >= MANY_FLED or claim.hedge in ("hundreds", "thousands")
+    )
+    low, high = c.r.bounds(claim.at)
+    dated = any((m := c.dated.get(k)) and m.kind == "point" and m.precision == "day" for k in range(low, high))
+    return many and not dated and any(c.cue(k, "flight") for k in range(claim.first, claim.last))
+
+
+MANY_FLED = 1000
+
+
+def _other_words(c: Context, claim: Claim, k: int) -> bool:
+    """Whether a new clause or more than one comma stands between word `k` and the claim."""
+    low, high = (claim.last, k) if k >= claim.last else (k, claim.first)
+    parted = any(c.cue(j, "block", "rise") for j in range(low, high))
+    return parted or sum(c.r.gap[j] == COMMA for j in range(low + 1, high + 1)) > 1
 
 
 def _today(date: Mention | None) -> bool:
@@ -94,6 +171,7 @@ def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
         return True
     if date.first < claim.first and c.cue(claim.first - 1, "after"):
         return True  # «... منذ بدء المعركة إلى 88 بعد مقتل سبعة»
+    low = max(low, date.last - 1) if date.first < claim.first else low
     commas = sum(c.r.gap[k] == COMMA for k in range(low + 1, high + 1))
     return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
 
@@ -131,7 +209,9 @@ def _inherited(c: Context, claims: Sequence[Claim], out: Sequence[str], i: int) 
         return ""
     previous, claim = claims[i - 1], claims[i]
     if c.r.sentence[previous.at] != c.r.sentence[claim.at]:
-        return ""
+        low, high = c.r.bounds(claim.at)
+        also = c.r.words[low] in ("كما", "كذلك") and c.r.sentence[claim.at] - c.r.sentence[previous.at] == 1
+        return "goes-on" if also and not any(k in c.dated for k in range(low, high)) else ""
     for k in range(previous.last, claim.at):
         hit = c.hits.at("triggers", k)
         if hit is not None and not hit.entry.flags & {"kill", "weak", "generic", "arrest"}:
