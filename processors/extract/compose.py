@@ -33,6 +33,7 @@ from processors.extract.context import Found as ClaimFound
 from processors.extract.merge import Incident
 from processors.extract.phrases import nobodys
 from processors.extract.roles import Role
+from processors.extract.scenes import gathered
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
 from processors.text import fold_word
@@ -239,19 +240,15 @@ MAX_SOURCES = 6
 
 
 def _places(c: Context, incident: Incident) -> list[where.Found]:
-    """Places of the telling that names the event best, then of the others; the most specific of each first."""
-    ordered = incident.ordered
-    own = [t for t in ordered if not t.inherited] or ordered
+    """The main place of the telling that names the event best, what lies in it first, then the others' places."""
+    tellings = incident.ordered
     seen: set[str] = set()
     out: list[where.Found] = []
-    for told in own:
-        for p in where.ranked(told.places):
-            if p.key(c.r) not in seen:
-                seen.add(p.key(c.r))
-                out.append(p)
-    level = [p for p in out if where.ORDER.get(p.precision, 4) <= where.ORDER.get(out[0].precision, 4)]
-    rest = [p for p in out if where.ORDER.get(p.precision, 4) > where.ORDER.get(out[0].precision, 4)]
-    return (level + rest)[: max(MAX_PLACES, len(where.ranked(own[0].places)))]
+    for p in gathered([(t.places, t.inherited) for t in tellings]):
+        if p.key(c.r) not in seen:
+            seen.add(p.key(c.r))
+            out.append(p)
+    return out[: max(MAX_PLACES, len(tellings[0].places))]
 
 
 def _actors(

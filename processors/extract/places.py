@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.records import Place
+from processors.extract.actors import HOMES, STATE_OF
 from processors.extract.lexicons import Hit, Hits
 from processors.text import COMMA, LINE, SPACE, Reading
 
@@ -16,7 +17,11 @@ ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "count
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A place name in words `first:last`; `row` is its lexicon row, None for a name that only a cue vouches for."""
+    """A place name in words `first:last`; `row` is its lexicon row, None for a name that only a cue vouches for.
+
+    Rules that `atlas.resolved` finishes: «homeland» (a side of the article's country), «capital» (`form`: its country,
+    "" for the article's), «cue-maybe» (a place only if some other spelling or a gazetteer knows it).
+    """
 
     first: int
     last: int
@@ -24,6 +29,7 @@ class Found:
     precision: str
     rule: str
     prefix: str = ""
+    form: str = ""  # folded name without cue and clitics
 
     @property
     def country(self) -> str:
@@ -45,17 +51,93 @@ def places(r: Reading, hits: Hits, taken: set[int], dateline: frozenset[int] = f
     found: list[Found] = []
     cues = {h.first: h for h in hits.of("place_cues")}
     names = {h.first: h for h in hits.of("places")}
+    lands = {h.first for h in hits.of("cues") if h.entry.get("kind") == "homeland"}
     end = 0
-    for i in sorted(cues.keys() | names.keys()):
+    for i in sorted(cues.keys() | names.keys() | lands):
         if i < end or i in dateline:
             continue
         place = _named(r, hits, i, names, cues) or _cued(r, hits, i, names, cues)
-        if place is not None and not (place.first in taken and place.row is not None and place.rule == "name"):
-            found.append(place)
-            listed = _listed(r, hits, place, cues.get(i), names)
-            found += listed
-            end = listed[-1].last if listed else place.last
-    return found
+        if place is None and i in lands:
+            place = _homeland(r, hits, i)
+        if place is None or (place.first in taken and place.row is not None and place.rule == "name"):
+            continue
+        listed = _listed(r, hits, place, cues.get(i), names)
+        end = listed[-1].last if listed else place.last
+        if not _borrowed(r, hits, min(i, place.first)):
+            group = [place, *listed]
+            origin = _origin(r, hits, min(i, place.first))
+            found += [replace(p, rule=origin) for p in group] if origin else group
+    return sorted([*found, *_again(r, hits, found, names, dateline)], key=lambda p: p.first)
+
+
+def _origin(r: Reading, hits: Hits, i: int) -> str:
+    """The rule for a name at word `i` that tells where people are from: «أهالي X»; «ثلاثة مقاتلين من X» (`origin-of`:
+    of the dead, for one may also be taken or driven from there); else ""."""
+    if not i or r.gap[i] > SPACE:
+        return ""
+    if hits.cue(i - 1, ("origin",)) or (i > 1 and r.words[i - 1] in ("في", "من") and hits.cue(i - 2, ("origin",))):
+        return "origin"
+    if r.words[i - 1] != "من":
+        return ""
+    for k in range(i - 2, max(-1, i - 7), -1):
+        if hits.at("persons", k) is not None:
+            return "origin-of"
+        if r.gap[k + 1] > SPACE or r.words[k] in _BREAKS or hits.at("triggers", k) is not None:
+            break
+    return ""
+
+
+BARE = frozenset(("name", "origin", "origin-of", "street"))  # rules of names that no cue announces
+_BREAKS = frozenset(("في", "الي", "علي", "عن", "من"))
+
+
+def _borrowed(r: Reading, hits: Hits, i: int) -> bool:
+    """Whether a ship, an embassy or the like bears the name that begins at word `i` («تحمل اسم ...»)."""
+    return i > 0 and r.gap[i] == SPACE and hits.cue(i - 1, ("named_after",)) is not None
+
+
+def _homeland(r: Reading, hits: Hits, i: int) -> Found | None:
+    """«شمال غرب البلاد»: a side of the country that the article is about."""
+    first = _toward(r, hits, i)
+    if first == i:
+        return None
+    prefix = hits.cue(first, ("direction",))
+    return Found(first, i + 1, None, "region", "homeland", prefix.prefix if prefix else "")
+
+
+def _toward(r: Reading, hits: Hits, i: int) -> int:
+    """The first of the words of direction right before word `i` («شمال», «شمال غربي»), `i` if there are none."""
+    first = i
+    while first and i - first < 2 and r.gap[first] == SPACE and hits.cue(first - 1, ("direction",)):
+        first -= 1
+    return first
+
+
+def _again(
+    r: Reading, hits: Hits, found: Sequence[Found], names: Mapping[int, Hit], dateline: frozenset[int]
+) -> list[Found]:  # fmt: skip
+    """Names that a cue has announced, said again without it behind a preposition of place («في الباب»)."""
+    rows = {f.form: f for f in found if f.row is not None and f.rule.startswith("cue")}
+    words = {f.form: f for f in found if f.row is None and f.rule == "cue-unknown" and f.last == f.first + 1}
+    covered = {k for f in found for k in range(f.first, f.last)} | dateline
+    out: list[Found] = []
+    for i, hit in names.items() if rows else ():
+        told = rows.get(hit.entry.text)
+        if told is not None and "cue" in hit.entry.flags and i not in covered and _in(r, hits, i, hit.prefix):
+            out.append(Found(i, hit.last, told.row, told.precision, "announced", hit.prefix, hit.entry.text))
+    for i, word in enumerate(r.words) if words else ():
+        bare = word if word in words else word[1:] if word[:1] in "بل" else ""
+        if bare in words and i not in covered and _in(r, hits, i, word[: len(word) - len(bare)]):
+            told = words[bare]
+            out.append(Found(i, i + 1, None, told.precision, "announced", word[: len(word) - len(bare)], bare))
+    return out
+
+
+def _in(r: Reading, hits: Hits, i: int, prefix: str) -> bool:
+    """Whether a preposition of place stands before the name at word `i`, or on it."""
+    return prefix.startswith("ب") or (
+        i > 0 and r.gap[i] == SPACE and prefix in ("", "ال") and hits.cue(i - 1, ("place_before",)) is not None
+    )
 
 
 def _listed(r: Reading, hits: Hits, place: Found, cue: Hit | None, names: Mapping[int, Hit]) -> list[Found]:
@@ -68,9 +150,11 @@ def _listed(r: Reading, hits: Hits, place: Found, cue: Hit | None, names: Mappin
         known = names.get(k)
         if known is not None and "stop" not in known.entry.flags:
             precision = known.entry.get("precision")
-            out.append(Found(k, known.last, known.entry.columns, precision, "cue-list", known.prefix))
+            out.append(Found(k, known.last, known.entry.columns, precision, "cue-list", known.prefix, known.entry.text))
         elif len(r.words[k]) > 4 and not _no_name(r, hits, k) and not _another_word(hits, k):
-            out.append(Found(k, k + 1, None, place.precision, "cue-list", "و"))
+            last = k + 2 if _another(r, hits, k + 1) else k + 1
+            form = r.text[r.starts[k] + 1 : r.ends[last - 1]]
+            out.append(Found(k, last, None, place.precision, "cue-list", "و", form))
         else:
             break
         k = out[-1].last
@@ -78,6 +162,13 @@ def _listed(r: Reading, hits: Hits, place: Found, cue: Hit | None, names: Mappin
 
 
 LISTED = 8  # names of one list
+
+
+def _another(r: Reading, hits: Hits, k: int) -> bool:
+    """Whether word `k` of a list of unknown names is the second one of a name («قرى شير [مغار] وكوكبة»)."""
+    if k + 1 >= len(r.words) or r.gap[k] > SPACE or r.gap[k + 1] > SPACE or _no_name(r, hits, k):
+        return False
+    return r.words[k + 1].startswith("و") and not r.words[k].startswith("و") and not _another_word(hits, k)
 
 
 def _another_word(hits: Hits, k: int) -> bool:
@@ -89,17 +180,20 @@ def _named(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mappi
     hit = names.get(i)
     if hit is None or "stop" in hit.entry.flags:
         return None
-    toward = hits.cue(i - 1, ("direction",)) if i and r.gap[i] == SPACE and hit.prefix in ("", "ال") else None
-    if "cue" in hit.entry.flags and (toward is None or hit.prefix != "ال"):
+    first = _toward(r, hits, i) if hit.prefix in ("", "ال") else i
+    if "cue" in hit.entry.flags and (first == i or hit.prefix != "ال"):
         return None
     cue = cues.get(i)
     if cue is not None and hit.last <= cue.last:
         return None
     if i and r.gap[i] == SPACE and hit.prefix in ("", "ال") and hits.cue(i - 1, ("not_a_place_before",)):
         return None
-    if toward is not None and hit.entry.get("precision") == "country" and toward.last == i:
-        return Found(toward.first, hit.last, hit.entry.columns, "region", "name-direction", toward.prefix)
-    return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), "name", hit.prefix)
+    form = hit.entry.text
+    toward = hits.cue(first, ("direction",))
+    if first < i and toward is not None and hit.entry.get("precision") == "country":
+        return Found(first, hit.last, hit.entry.columns, "region", "name-direction", toward.prefix, form)
+    rule = "street" if i and r.gap[i] == SPACE and hits.cue(i - 1, ("street",)) else "name"
+    return Found(i, hit.last, hit.entry.columns, hit.entry.get("precision"), rule, hit.prefix, form)
 
 
 _CREDIT = re.compile(r"[^\n:]{0,80}?\((?:cnn|رويترز|ا ف ب|اف ب|وكالات|د ب ا|ا ب)\)")
@@ -130,6 +224,8 @@ def _cued(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mappin
         return None
     k = cue.last
     precision = cue.entry.get("precision")
+    if "cap" in cue.entry.flags and cue.definite and k not in names:
+        return _capital(r, hits, cue, names)
     if k >= len(r.words) or r.gap[k] > SPACE:
         return None
     hit = names.get(k)
@@ -140,10 +236,9 @@ def _cued(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mappin
             last = _tailed(r, hits, _tailed(r, hits, last))
             first = i if precision == "region" else k
             prefix = cue.prefix if precision == "region" else hit.prefix
-            return Found(first, last, hit.entry.columns, precision, "cue-name", prefix)
-        if known == "country":
-            return Found(k, last, hit.entry.columns, known, "cue-name")
-        return Found(k, last, hit.entry.columns, known, "cue-name")
+            return Found(first, last, hit.entry.columns, precision, "cue-name", prefix, hit.entry.text)
+        rule = "street" if hits.cue(i, ("street",)) else "cue-name"
+        return Found(k, last, hit.entry.columns, known, rule, "", hit.entry.text)
     if cue.suffix or cue.entry.get("precision") == "region":
         return None
     if cue.prefix.endswith(("ال", "لل")):
@@ -151,17 +246,51 @@ def _cued(r: Reading, hits: Hits, i: int, names: Mapping[int, Hit], cues: Mappin
     return _unknown(r, hits, cue, k, precision)
 
 
+def _capital(r: Reading, hits: Hits, cue: Hit, names: Mapping[int, Hit]) -> Found | None:
+    """«العاصمة», «العاصمة الليبية» without a name."""
+    k = cue.last
+    people = hits.at("actors", k) if k < len(r.words) and r.gap[k] == SPACE else None
+    if people is None or "adjective" not in people.entry.flags:
+        return Found(cue.first, k, None, "town", "capital", cue.prefix, _side_before(r, hits, cue.first))
+    country = LANDS.get(people.entry.get("id"), "")
+    if not country or people.last in names:
+        return None
+    return Found(cue.first, people.last, None, "town", "capital", cue.prefix, country)
+
+
+def _side_before(r: Reading, hits: Hits, i: int) -> str:
+    """The country that the last army or faction named right before word `i` fights in, "" if none is."""
+    for k in range(i - 1, max(-1, i - 9), -1):
+        if r.gap[k + 1] >= LINE:
+            break
+        hit = hits.at("actors", k)
+        if hit is not None and not hit.entry.flags & {"country", "adjective"} and hit.entry.get("id") in HOMES:
+            return HOMES[hit.entry.get("id")]
+    return ""
+
+
+LANDS = {**{actor: country for country, actor in STATE_OF.items()}, **HOMES}  # actor → its country
+
+
 def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found | None:
     """A name that no lexicon has: one word, two behind a head («تل ...», «بني ...»), with its adjective."""
     word = r.words[k]
     if _no_name(r, hits, k) or len(word) < 3 or hits.cue(k, ("direction", "name_tail")):
         return None
-    if cue.entry.flags & {"cap", "known"} or hits.at("place_cues", k) is not None:
+    if "cap" in cue.entry.flags or hits.at("place_cues", k) is not None:
+        return None
+    maybe = "known" in cue.entry.flags
+    if maybe and (_another_word(hits, k) or hits.cue(cue.first, ("street",))):
         return None
     last = k + 1
     if hits.cue(k, ("name_head",)) and last < len(r.words) and r.gap[last] == SPACE and not _no_name(r, hits, last):
         last += 1
-    return Found(k, _tailed(r, hits, last), None, precision, "cue-unknown")
+    if "plural" in cue.entry.flags and _another(r, hits, last):
+        last += 1
+    if not maybe:
+        last = _tailed(r, hits, last)
+    form = r.text[r.starts[k] : r.ends[last - 1]]
+    return Found(k, last, None, precision, "cue-maybe" if maybe else "cue-unknown", "", form)
 
 
 def _no_name(r: Reading, hits: Hits, k: int) -> bool:
@@ -186,15 +315,25 @@ def coordinates(row: Mapping[str, str] | None) -> tuple[float | None, float | No
     return None, None
 
 
-NEAR_KM = 25.0
+NEAR_KM = 10.0
 
 
 def near(a: Found, b: Found) -> bool:
-    """Whether two located places, neither wider than a district, lie within NEAR_KM of each other."""
+    """Whether two places may be told as one: a place and its province; two located ones, neither wider than a district,
+    within NEAR_KM of each other."""
+    if _within(a, b) or _within(b, a):
+        return True
     if ORDER.get(a.precision, 4) > 2 or ORDER.get(b.precision, 4) > 2:
         return False
     km = distance_km(a.row, b.row)
     return km is not None and km <= NEAR_KM
+
+
+def _within(a: Found, b: Found) -> bool:
+    """Whether `a` lies in the province `b` («مطار قندهار», «ولاية قندهار»)."""
+    if b.precision != "province" or b.row is None or ORDER.get(a.precision, 4) > 2 or a.country != b.country:
+        return False
+    return bool(a.admin1) and a.admin1 in (b.admin1, b.row["name"])
 
 
 def distance_km(a: Mapping[str, str] | None, b: Mapping[str, str] | None) -> float | None:
@@ -235,7 +374,7 @@ def record(r: Reading, f: Found) -> Place:
         text=r.quote(f.first, f.last, f.prefix), span=r.span(f.first, f.last, f.prefix), name=row.get("name") or None,
         country=row.get("country") or None, admin1=row.get("admin1") or None, lat=lat, lon=lon,
         precision=f.precision if f.precision in ORDER else None,  # type: ignore[arg-type]
-        radius_km=float(km) if km else None,
+        radius_km=float(km) if km else None, gazetteer_id=row.get("id") or None,
     )  # fmt: skip
 
 

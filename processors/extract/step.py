@@ -15,6 +15,7 @@ from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll,
 from processors.extract import compose
 from processors.extract.actors import HOMES, Ids, actor_ids, actors
 from processors.extract.along import Along
+from processors.extract.atlas import Atlas, atlas, resolved
 from processors.extract.claims import claims
 from processors.extract.context import Context
 from processors.extract.dates import Mention, dates
@@ -25,10 +26,11 @@ from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged
 from processors.extract.numbers import quantities
 from processors.extract.places import Found as Place
-from processors.extract.places import dateline, places
+from processors.extract.places import BARE, dateline, places
 from processors.extract.sources import Speaker, speakers
 from processors.extract.tellings import tellings
 from processors.extract.tolls import cumulative
+from processors.gazetteer import open_gazetteer
 from processors.text import Reading, read
 
 NAME = "rasd-rules"
@@ -53,6 +55,7 @@ class Extract:
     generation: int
     english: English
     at_war: frozenset[str]
+    atlas: Atlas
 
     def __call__(self, unique: Unique) -> Outcome:
         """Events in text order, then tolls, then exactly one coding."""
@@ -86,7 +89,8 @@ class Extract:
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
         taken |= {k for s in said if not s.claims for k in range(s.first, s.last)}
-        where = Along([p for p in places(r, hits, taken, line) if not _acts(c, p)], lambda p: p.first)
+        scenes = resolved([p for p in places(r, hits, taken, line) if not _acts(c, p)], r, self.atlas, home)
+        where = Along(scenes, lambda p: p.first)
         c = replace(c, masked=_masked(hits, said))
         speaking = Along(said, lambda s: s.at)
         numbers_found = claims(c, numbers)
@@ -137,7 +141,8 @@ def load(gazetteer: Path | None = None) -> Extract:
     hours = {row["outlet"]: int(row["hours"]) for table in (english.lexicon, words) for row in table.rows["outlets"]}
     furniture = re.compile("|".join(f"(?:{row['text']})" for row in words.rows["furniture"]), re.MULTILINE)
     return Extract(words, actor_ids(words), furniture, hours, Extractor(name=NAME, version=VERSION, lexicon=digest),
-                   generation(released, RELEASES), english, at_war(words))  # fmt: skip
+                   generation(released, RELEASES), english, at_war(words),
+                   atlas(words, open_gazetteer(gazetteer) if gazetteer else None))  # fmt: skip
 
 
 def at_war(words: Lexicon) -> frozenset[str]:
@@ -190,7 +195,7 @@ def _masked(hits: Hits, said: Sequence[Speaker]) -> frozenset[int]:
 def _acts(c: Context, place: Place) -> bool:
     """A country or capital that stands for its government is no place."""
     named = c.named.get(place.first)
-    return named is not None and place.rule == "name" and "country" in named.flags
+    return named is not None and place.rule in BARE and "country" in named.flags
 
 
 def _spread(time: Sequence[Mention]) -> dict[int, Mention]:

@@ -14,9 +14,9 @@ from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
 from processors.extract.merge import Told
-from processors.extract.places import ORDER
 from processors.extract.places import Found as Place
 from processors.extract.roles import roles
+from processors.extract.scenes import scene
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import WINDOW_DAYS
 
@@ -101,7 +101,7 @@ def _told(
     c: Context, ids: Ids, f: Frame, own: list[int], places: Along[Place], claims: Sequence[Claim],
     said: Along[Speaker], today: dt.date | None, before: Sequence[Told], crowd: bool,
 ) -> Told:  # fmt: skip
-    where, inherited = _places(c, f, places, before)
+    where, inherited = scene(c, f, places, before)
     date = _date(c, f)
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
@@ -117,31 +117,6 @@ def _told(
         sentence=c.r.sentence[f.at], headline=sentence.headline,
         countries=frozenset(p.country for p in where if p.country),
     )  # fmt: skip
-
-
-def _places(c: Context, f: Frame, places: Along[Place], before: Sequence[Told]) -> tuple[list[Place], bool]:
-    low, high = c.r.bounds(f.at)
-    inner = places.between(*f.inner)
-    finer = [p for p in inner if p.precision != "country"]
-    inner = finer or inner
-    again = next((k for k in range(*f.inner) if c.cue(k, "same_place") and not c.hits.at("places", k + 1)), None)
-    if not finer and again is not None:
-        known = [p for p in places.before(again, 20) if p.precision != "country"]
-        if known:
-            return known[:1], False
-    if any(ORDER.get(p.precision, 4) < 4 for p in inner):
-        return inner, False
-    near = places.between(max(low, f.at - 45), min(high, f.at + 46))
-    near = [p for p in near if p.precision != "country"] or near
-    if near:
-        close = sorted(near, key=lambda p: abs(p.first - f.at))[:3]
-        return sorted(close, key=lambda p: p.first), bool(inner == [] and len(near) > 3)
-    if inner:
-        return inner, False
-    for told in reversed(before[-4:]):
-        if told.places:
-            return list(told.places), True
-    return places.behind(high, 1), True
 
 
 def _date(c: Context, f: Frame) -> Mention | None:

@@ -14,7 +14,7 @@ from processors.extract.places import ORDER
 from processors.text import fold_word, read
 
 TABLES = sorted((FOLDER / "ar").glob("places_*.tsv"))
-FLAGS = {"cue", "also", "province", "stop", "river"}
+FLAGS = {"cue", "also", "province", "stop", "river", "capital", "side"}
 SOURCES = {"own", "geonames", "own+geonames", "own+wof"}
 FORM = re.compile(r"[\u0621-\u063a\u0640-\u064a0-9A-Z]+(?: (?:- )?[\u0621-\u063a\u0640-\u064a0-9A-Z]+)*")
 

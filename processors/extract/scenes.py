@@ -1,0 +1,198 @@
+"""Which places a telling has: those of its clause, of its sentence, of the sentences around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from processors.extract.along import Along
+from processors.extract.context import Context
+from processors.extract.frames import Frame
+from processors.extract.places import ORDER, WIDTH_KM, distance_km
+from processors.extract.places import Found as Place
+
+CLOSE = 45  # words of the sentence before and behind the trigger
+RESUMED = 3  # sentences behind a telling in the lead that may say where exactly it was, behind others one
+LEAD = 3
+WIDE = 2.5  # rank of a province: from there on a more specific place is looked for
+TAKEN = frozenset(("moved", "capture", "transfer", "abduct", "arrest", "control", "enter", "protest", "swap", "handed"))
+SAME = 20  # words before a trigger without a place, where «the town» may stand
+BESIDE = 8  # words between the names of a region and of a town in it
+ASIDE = 8  # words that «before», «after» reach
+
+
+class Before(Protocol):
+    """What a scene needs of an earlier telling."""
+
+    @property
+    def places(self) -> list[Place]: ...
+
+
+def scene(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) -> tuple[list[Place], bool]:
+    """The places of a telling, the one that it is about first, and whether they are other sentences' places."""
+    here, inherited = _here(c, f, places, before)
+    if f.flags & {"moved", "transfer"} and here and not inherited and all(_toward(c, f, p) for p in here):
+        here = [*_inherited(before), *here]
+        return here, False
+    if here and not inherited and all(wide(p) for p in here):
+        here = [*_resumed(c, f, places, here), *here]
+    return ordered(here, f.at), inherited
+
+
+def wide(p: Place) -> bool:
+    """Whether a place is a country, or a side of one."""
+    if p.row is None:
+        return p.precision == "country"
+    return p.row["precision"] == "country" or "side" in p.row.get("flags", "").split()
+
+
+def _here(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) -> tuple[list[Place], bool]:
+    low, high = c.r.bounds(f.at)
+    inner = _scenes(c, f, places.between(*f.inner))
+    around = _scenes(c, f, places.between(max(low, f.at - CLOSE), min(high, f.at + CLOSE + 1)))
+    narrow = any(not wide(p) for p in inner)
+    told = _same(c, f, places, inner if narrow else around, f.inner if narrow else (max(low, f.at - SAME), high))
+    if told is not None:
+        return [told, *(p for p in inner if fits(p, told) and not wide(p))], False
+    if narrow:
+        return [*inner, *_beside(inner, around)], False
+    if around:
+        close = sorted(around, key=lambda p: abs(p.first - f.at))[:3]
+        return sorted(close, key=lambda p: p.first), bool(inner == [] and len(around) > 3)
+    if inner:
+        return inner, False
+    if known := _inherited(before):
+        return known, True
+    behind = places.behind(high, 3)
+    return ([p for p in behind if not p.rule.startswith("origin") and not wide(p)] or behind)[:1], True
+
+
+def _beside(inner: Sequence[Place], around: Sequence[Place]) -> list[Place]:
+    """Beside provinces and regions alone: a finer name right before or behind them in the sentence."""
+    if any(_rank(p)[0] < WIDE for p in inner):
+        return []
+    return [p for p in around if _rank(p)[0] < WIDE and all(p is not q for q in inner)
+            and any(abs(p.first - q.first) <= BESIDE and fits(p, q) for q in inner)]  # fmt: skip
+
+
+def _inherited(before: Sequence[Before]) -> list[Place]:
+    return next((list(told.places) for told in reversed(before[-4:]) if told.places), [])
+
+
+def _scenes(c: Context, f: Frame, found: Sequence[Place]) -> list[Place]:
+    """Without countries where anything finer is told, where the dead came from, where people are from, and where
+    something else was that only tells when or why, if anything is left then."""
+    if not f.flags & TAKEN:
+        found = [p for p in found if p.rule != "origin-of"]
+    finer = [p for p in found if p.precision != "country"] or list(found)
+    lived = [p for p in finer if p.rule != "origin"] or finer
+    return [p for p in lived if not _aside(c, f, p)] or lived
+
+
+def _aside(c: Context, f: Frame, p: Place) -> bool:
+    """«قبل ساعات من افتتاح السفارة في القدس»: the place of something that only dates the event."""
+    low = max(c.r.bounds(p.first)[0], p.first - ASIDE)
+    k = next((k for k in range(p.first - 1, low - 1, -1) if c.cue(k, "aside")), -1)
+    return k >= 0 and not k < f.at < p.first
+
+
+def _toward(c: Context, f: Frame, p: Place) -> bool:
+    """Whether a place behind the trigger is where the move ends: «إلى إدلب», «باتجاه ريف حلب»."""
+    return p.first > f.at and any(c.cue(k, "toward") for k in range(max(f.at, p.first - 4), p.first))
+
+
+KINDS = (
+    (("المدينه", "البلده", "القريه"), ("town", "site")),
+    (("المحافظه", "الولايه", "الاقليم", "المقاطعه"), ("province", "town", "region")),
+    (("القطاع",), ("region",)),
+    (("المخيم", "الحي"), ("site", "town")),
+)
+
+
+def _same(
+    c: Context, f: Frame, places: Along[Place], inner: Sequence[Place], where: tuple[int, int]
+) -> Place | None:  # fmt: skip
+    """«المدينة», «المنطقة ذاتها» in words `where`, nearer to the trigger than any name: the last place before it that
+    is such a thing, else the last one; beside a wider name («المدينة الواقعة في ريف ...») one that lies there."""
+    words = range(where[0], min(where[1], f.at + CLOSE))
+    k = next((k for k in words if c.cue(k, "same_place") and not c.hits.at("places", k + 1)), None)
+    if k is None:
+        return None
+    finer = [p for p in inner if not wide(p)]
+    known = [p for p in places.before(k, 20) if not wide(p) and not p.rule.startswith("origin") and not _ends(c, p)]
+    kinds = next((kinds for words, kinds in KINDS if c.r.words[k].endswith(words)), ())
+    told = next((p for kind in kinds for p in known if p.precision == kind), known[0] if known else None)
+    if told is None or any(abs(p.first - f.at) < abs(k - f.at) for p in finer):
+        return None
+    return told if all(fits(told, p) and _rank(told) < _rank(p) for p in finer) else None
+
+
+def _ends(c: Context, p: Place) -> bool:
+    """Whether something moves to the place."""
+    return any(c.cue(k, "toward") for k in range(max(0, p.first - 3), p.first))
+
+
+def _resumed(c: Context, f: Frame, places: Along[Place], wider: Sequence[Place]) -> list[Place]:
+    """«ووقع الهجوم في مدينة كذا»: a finer place that one of the next sentences gives to what happened."""
+    s = c.r.sentence[f.at]
+    for n in range(s + 1, min(s + 1 + (RESUMED if s < LEAD else 1), len(c.r.sentences))):
+        sentence = c.r.sentences[n]
+        about = next((k for k in range(sentence.first, sentence.last) if c.cue(k, "resumed")), None)
+        if about is None:
+            continue
+        lands = {w.country for w in wider}
+        found = [
+            p
+            for p in places.between(sentence.first, sentence.last)
+            if not wide(p) and not p.rule.startswith("origin") and (not p.country or lands == {p.country})
+        ]
+        if found:
+            return found[:2]
+    return []
+
+
+def ordered(found: Sequence[Place], at: int) -> list[Place]:
+    """The place nearest to word `at` and what goes together with it, the most specific first, then the others."""
+    if not found:
+        return []
+    main = min(found, key=lambda p: (p.precision == "country", abs(p.first - at)))
+    together = [p for p in found if p is main or fits(p, main)]
+    rest = [p for p in found if not any(p is q for q in together)]
+    return [*sorted(together, key=_rank), *sorted(rest, key=_rank)]
+
+
+def _rank(p: Place) -> tuple[float, int]:
+    """How wide a place is, and where it stands. A town's name may be its province's."""
+    if wide(p):
+        return (5.0 if p.precision == "country" else 4.0), p.first
+    if p.rule == "name" and p.row is not None and "province" in p.row.get("flags", "").split():
+        return WIDE, p.first
+    return float(ORDER.get(p.precision, 4)), p.first
+
+
+def fits(a: Place, b: Place) -> bool:
+    """Whether one of two places can lie in the other, or beside it."""
+    if a.row is None or b.row is None:
+        return abs(a.first - b.first) <= 8
+    if a.country != b.country:
+        return False
+    if wide(a) or wide(b) or (a.admin1 and a.admin1 == b.admin1):
+        return True
+    if a.row["name"] == b.admin1 or b.row["name"] == a.admin1:
+        return True
+    km = distance_km(a.row, b.row)
+    return km is not None and km <= max(WIDTH_KM.get(p.precision, 25.0) for p in (a, b))
+
+
+def gathered(tellings: Sequence[tuple[list[Place], bool]]) -> list[Place]:
+    """The places of an incident's tellings (places, inherited), the best telling first: its main place, finer ones of
+    other tellings that lie in it, then the rest."""
+    own = [found for found, inherited in tellings if not inherited and found] or [found for found, _ in tellings]
+    every = [p for found in own for p in found]
+    if not every:
+        return []
+    main = every[0]
+    level = _rank(main)[0]
+    pool = every if level < WIDE else [*every, *(p for found, _ in tellings for p in found)]
+    finer = sorted((p for p in pool if _rank(p)[0] < level and fits(p, main)), key=lambda p: _rank(p)[0])
+    return [*finer, main, *every] if level >= WIDE else [main, *finer, *every]
