@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from pipeline.records import Side
 from processors.extract.lexicons import FOLDER, Hit, Hits, Lexicon, table
@@ -106,23 +105,49 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[i
         if named is not None:
             found.append(named)
             end = named.last
-    return _belonging(r, hits, found)
+    return _home_army(_belonging(r, hits, found), country)
+
+
+def _home_army(found: list[Named], country: str) -> list[Named]:
+    """«القوات الخاصة», «الجيش» in a land of two armies: the one that the article names, if it names but one."""
+    default = STATE_OF.get(country)
+    named = {n.id for n in found if "home-army" not in n.flags and n.id in ARMIES and HOMES.get(n.id) == country}
+    if default is None or len(named) != 1 or default in named:
+        return found
+    army = named.pop()
+    return [replace(n, id=army) if "home-army" in n.flags and n.id == default else n for n in found]
+
+
+ARMIES = frozenset(row["id"] for row in _STATES if row["who"] == "army")
 
 
 def _belonging(r: Reading, hits: Hits, found: list[Named]) -> list[Named]:
-    """«مسلحون من بوكو حرام»: the gunmen are the organisation's."""
+    """«مسلحون من بوكو حرام», «مسلحون قال إنهم ينتمون إلى بوكو حرام»: the gunmen are the organisation's."""
     out = list(found)
-    for k, (n, owner) in enumerate(pairwise(found)):
-        between = range(n.last, owner.first)
-        linked = len(between) <= 2 and all(hits.cue(j, ("belongs",)) for j in between)
-        if n.weak and n.id in UNIDENTIFIED and "org" in owner.flags and linked:
+    for k, n in enumerate(found[:-1]):
+        if not n.weak or n.id not in UNIDENTIFIED:
+            continue
+        owner = next((m for m in found[k + 1 : k + 3] if "org" in m.flags), None)
+        if owner is not None and _linked(r, hits, n, owner, found[k + 1]):
             out[k] = replace(n, id=owner.id, flags=n.flags - {"weak"}, rule="belonging")
     return out
 
 
+def _linked(r: Reading, hits: Hits, n: Named, owner: Named, following: Named) -> bool:
+    """Whether the words between gunmen and an organisation say that they are of it."""
+    between = range(n.last, owner.first)
+    if following is owner and len(between) <= 2 and all(hits.cue(j, ("belongs",)) for j in between):
+        return True
+    near = len(between) <= MEMBER_REACH and all(r.gap[j] == SPACE for j in range(n.last, owner.first + 1))
+    return near and any(hits.cue(j, ("member",)) for j in between)
+
+
+MEMBER_REACH = 6  # words
+
+
 def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -> Named | None:
     hit = hits.at("actors", i)
-    if hit is None or ("country" in hit.entry.flags and as_place(r, hits, hit)):
+    if hit is None or ("country" in hit.entry.flags and as_place(r, hits, hit)) or _no_actor(hits, i):
         return None
     actor, flags = hit.entry.get("id"), hit.entry.flags
     last = hit.last
@@ -136,6 +161,8 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
     if who is not None and (meant := THEATRE.get((who, country))) is not None:
         actor, flags = meant, flags - {"weak"}
     rule = "adjective" if "adjective" in flags else "name"
+    if "local" in flags and rule == "name" and last == hit.last and "police" not in flags and who is None:
+        flags = flags | {"home-army"}
     if rule == "adjective":
         place = hits.at("places", i)
         if hit.suffix == "ا" and place is not None and place.last == hit.last and not hit.definite:
@@ -147,6 +174,11 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
     if rule == "adjective" and hit.prefix == "وال" and found and found[-1].last == i and found[-1].rule != "adjective":
         rule = "and-nationality"  # «القوات السورية والروسية»
     return Named(i, last, actor, flags, rule, hit.prefix)
+
+
+def _no_actor(hits: Hits, i: int) -> bool:
+    """«مجلس [الأمن]», «[الأمن] القومي»."""
+    return any((h := hits.cue(k, ("no_actor",))) is not None and i < h.last for k in (i, i - 1) if k >= 0)
 
 
 ADJECTIVES = 3  # words between a force and its nationality («طائرات حربية من دون طيار أميركية»: more are another's)
@@ -172,11 +204,20 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     """Whether a country or capital is meant as a place: «في تركيا», «شمال العراق», «بإيران»."""
     if hits.at("places", hit.first) is None:
         return False
-    if hit.prefix.endswith("ب"):
+    if hit.prefix.endswith(("ب", "بال")):
         return True
     i = hit.first
     if not i or r.gap[i] > SPACE or hit.prefix not in ("", "ال"):
         return False
+    if any(hits.cue(k, ("the_capital",)) and r.gap[k + 1] == SPACE for k in (i - 1, i - 2) if k >= 0):
+        return True
+    struck = next((h for k in (i - 1, i - 2) if k >= 0 and (h := hits.at("triggers", k)) and h.last == i), None)
+    if (
+        struck is not None
+        and struck.entry.flags.isdisjoint(("strong", "capture", "arrest", "generic"))
+        and (struck.entry.get("form") == "noun")
+    ):
+        return True  # «تفجيرات الرياض»
     cue = hits.cue(i - 1, ("place_before",))
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
 

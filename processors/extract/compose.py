@@ -28,6 +28,7 @@ from pipeline.records import (
 from processors.extract import places as where
 from processors.extract.actors import UNIDENTIFIED, Ids, allied
 from processors.extract.along import Along
+from processors.extract.blame import blamed, blames, told_again
 from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
 from processors.extract.merge import Incident
@@ -60,10 +61,13 @@ def events(
     """One event an incident, in text order, ids counted among equals."""
     out: list[Event] = []
     seen: Counter[tuple[object, ...]] = Counter()
+    told = blames(c, ids)
+    incidents = told_again(told, list(incidents), c.r.sentence)
     enemies = opponents(incidents)
+    accused = blamed(told, incidents, c.r.sentence)
     denied = denials(c, ids, incidents, said)
     for k, incident in enumerate(incidents):
-        event = _event(c, ids, envelope, incident, claims, enemies)
+        event = _event(c, ids, envelope, incident, claims, enemies, accused.get(k, []))
         if k in denied:
             event = replace(event, sources=(*event.sources, *(s.record(c) for s in denied[k])))
         place = fold_word(event.places[0].text) if event.places else None
@@ -104,15 +108,16 @@ MOST_DENIED = 200  # incidents that a denial is looked for among
 
 def _event(
     c: Context, ids: Ids, envelope: Envelope, incident: Incident, claims: Sequence[ClaimFound],
-    enemies: Mapping[str, Role],
+    enemies: Mapping[str, Role], accused: Sequence[Role],
 ) -> Event:  # fmt: skip
     best = incident.best
     numbers = sorted({k for t in incident.tellings for k in t.claims})
     speakers = _speakers(incident, c)
     found_places = _places(c, incident)
-    actors, why_actors = _actors(c, ids, incident, enemies)
+    sided = _sided(ids, incident, [claims[k] for k in numbers])
+    actors, why_actors = _actors(c, ids, incident, enemies, accused, sided)
     date, why_date = _date(c, envelope, incident)
-    records = claim_records(c, ids, _sided(ids, incident, [claims[k] for k in numbers]), numbers, speakers)
+    records = claim_records(c, ids, sided, numbers, speakers)
     sub = cast(SubEventType, best.type)
     article, verdict = envelope.unique.article, envelope.unique.verdict
     why: dict[str, tuple[Why, ...]] = {
@@ -147,13 +152,26 @@ FOUGHT = frozenset(
 )  # fmt: skip
 
 
+GUESSED = frozenset(("people-counted", "civilian-object", "town-hit"))
+SOFT = frozenset(("holder", "town-hit"))  # rules that give way to another telling's
+HURT = frozenset(
+    ("Armed clash", "Air/drone strike", "Shelling/artillery/missile attack", "Suicide bomb", "Attack", "Grenade",
+     "Remote explosive/landmine/IED", "Chemical weapon", "Sexual violence")
+)  # fmt: skip
+HARMED = frozenset(("killed", "injured", "killed_or_injured"))
+
+
 def opponents(incidents: Sequence[Incident]) -> dict[str, Role]:
     """Attacker → whom the article has it fight, where it says so once."""
     out: dict[str, Role] = {}
     for incident in incidents:
         for told in incident.tellings:
             by = [r for r in told.roles if r.role == "attacker"]
-            at = [r for r in told.roles if r.role == "target" and r.rule not in ("people-counted", "civilian-object")]
+            at = [
+                r
+                for r in told.roles
+                if r.role == "target" and r.rule not in ("people-counted", "civilian-object", "town-hit")
+            ]
             both = [r for r in told.roles if r.role == "participant"]
             for a in by:
                 for b in at:
@@ -252,8 +270,9 @@ def _places(c: Context, incident: Incident) -> list[where.Found]:
 
 
 def _actors(
-    c: Context, ids: Ids, incident: Incident, enemies: Mapping[str, Role]
-) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:
+    c: Context, ids: Ids, incident: Incident, enemies: Mapping[str, Role], accused: Sequence[Role],
+    claims: Sequence[ClaimFound],
+) -> tuple[tuple[Actor, ...], tuple[Why, ...]]:  # fmt: skip
     ordered = incident.ordered
     chosen: list[Role] = []
     begun = next((r.role for t in ordered for r in t.roles if r.role in ("attacker", "participant")), "")
@@ -262,15 +281,21 @@ def _actors(
             break
         if role == "participant" and begun == "attacker":
             continue  # the telling that names the event best says who began
-        pool = next((p for t in ordered if (p := [r for r in t.roles if r.role == role])), [])
+        pools = [p for t in ordered if (p := [r for r in t.roles if r.role == role])]
+        pool = next((p for p in pools if p[0].rule not in SOFT), pools[0] if pools else [])
         if role == "target":
             pool = [*pool, *(r for t in ordered for r in t.roles if r.role == role and r.rule == "victims")]
         taken = {r.actor for r in chosen}
         chosen += [r for i, r in enumerate(pool) if r.actor not in taken and r.actor not in {x.actor for x in pool[:i]}]
+    if all(r.role == "target" or r.actor in UNIDENTIFIED for r in chosen):
+        chosen += accused[:1]
     if incident.type in FOUGHT and not any(r.role in ("target", "participant") for r in chosen):
         told = next((enemies[r.actor] for r in chosen if r.role == "attacker" and r.actor in enemies), None)
         if told is not None:
             chosen.append(replace(told, role="target", rule="told-elsewhere"))
+    if incident.type in HURT and not any(r.role in ("target", "participant") for r in chosen):
+        hit = next((x for x in claims if x.outcome in HARMED and x.count != 0 and x.sides), None)
+        chosen += [Role("target", side, hit.at, hit.last, "people-counted") for side, _ in hit.sides] if hit else []
     chosen = chosen[:MAX_ACTORS]
     firm = [r for r in chosen if r.role == "participant" or r.actor not in UNIDENTIFIED]
     kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from processors.extract.actors import Ids, Named
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
+from processors.extract.doers import (
+    PLAIN,
+    PROTEST,
+    PROTEST_BY,
+    RELATIVE,
+    accused,
+    agent_at,
+    doer,
+    thing,
+    verb_of,
+    weapon,
+)
 from processors.extract.frames import Frame
+from processors.extract.lexicons import Hit
 from processors.extract.phrases import backed
 from processors.extract.sources import SAYING
 from processors.text import COMMA, SENTENCE, SPACE
@@ -36,14 +49,17 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     out: list[Role] = []
     joined: tuple[int, tuple[str, str] | None] = (-1, None)  # where the last name ends, and its role
     for n in near:
-        if id(n) in victims or n.first in c.masked:
+        fired = (
+            n.rule == "force-nationality" and f.at <= n.first < f.trigger.last and "strong" in f.flags
+        )  # «إطلاق [صواريخ إيرانية]»
+        if id(n) in victims or (n.first in c.masked and not fired):
             continue
-        role = _role(c, ids, f, n, claims)
+        role = ("attacker", "nationality") if fired else _role(c, ids, f, n, claims)
         if n.prefix.startswith("و") and joined[0] == n.first and joined[1] is not None and n.rule != "adjective":
             role = joined[1]  # «القوات السورية والروسية»
         joined = n.last, role
         if role is not None:
-            who = (n.armed or n.id) if role[0] == "attacker" and f.type not in _PROTEST else n.id
+            who = (n.armed or n.id) if role[0] == "attacker" and f.type not in PROTEST else n.id
             who = "protesters" if who == "civilians" and role[0] == "attacker" else who
             out.extend(Role(role[0], a, n.first, n.last, role[1]) for a in (who, *n.also))
     aimed = any((x.role == "target" and x.rule in ("onto", "hits", "thing-hit", "thing-of") and ids.armed(x.actor))
@@ -56,15 +72,16 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
                 out.append(Role("target", actor, named.first, named.last, "victims"))
             elif named is None and claims[k].outcome not in ("displaced", "released") and claims[k].count != 0:
                 out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
-    if f.type in _PROTEST - _PROTEST_BY and not any(x.role == "target" for x in out):
+    if f.type in PROTEST - PROTEST_BY and not any(x.role == "target" for x in out):
         out.append(Role("target", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
-    if f.type in _PROTEST_BY and not any(x.role == "attacker" for x in out):
+    if f.type in PROTEST_BY and not any(x.role == "attacker" for x in out):
         out.insert(0, Role("attacker", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
-    if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in _PROTEST:
+    if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in PROTEST:
         hit = next((h for k in range(f.at, f.inner[1]) if (h := c.cue(k, "civil_target"))), None)
-        if hit is not None and _onto(c, f, hit.first):
+        hit = hit if hit is not None and _onto(c, f, hit.first) else _undergoing(c, f)
+        if hit is not None:
             out.append(Role("target", "civilians", hit.first, hit.last, "civilian-object"))
-        elif (people := _people_hit(c, f)) is not None:
+        elif (people := _people_hit(c, f) or _town_hit(c, f)) is not None:
             out.append(people)
     if "capture" in f.flags and not any(x.role == "attacker" for x in out):
         low = max(c.r.bounds(f.at)[0], f.at - 25)
@@ -72,19 +89,34 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
                        and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
         if before is not None:
             out.insert(0, Role("attacker", before.id, before.first, before.last, "subject-carried-on"))
-    if not any(x.role == "attacker" for x in out) and (speaker := _speaker_did(c, ids, f)) is not None:
-        out.insert(0, Role("attacker", speaker.id, speaker.first, speaker.last, "speaker"))
+    if not any(x.role == "target" for x in out) and (at := _against(c, ids, f, out)) is not None:
+        out.append(at)
+    if not any(x.role == "attacker" for x in out) and (by := doer(c, ids, f)) is not None:
+        n, rule = by
+        out.insert(0, Role("attacker", n.armed or n.id, n.first, n.last, rule))
     return _consistent(out)
 
 
-def _speaker_did(c: Context, ids: Ids, f: Frame) -> Named | None:
-    """«وقالت الشرطة إنها [اعتقلت] ...»: the speaker did it."""
-    low = c.r.bounds(f.at)[0]
-    if not verb_of(f) or f.at - 1 <= low or not c.cue(f.at - 1, "that_they"):
+def _against(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> Role | None:
+    """«لاستعادة أراض تسيطر عليها [المعارضة]», «عملية للقضاء على [التنظيم]»: who holds the place, or whom it is to
+    drive out, further on in the sentence."""
+    if (f.flags and not f.flags & {"capture", "strong", "generic", "clash"}) or f.type in PROTEST | {"Chemical weapon"}:
         return None
-    before = next(iter(c.actors.before(f.at, 1)), None)
-    good = before is not None and before.first >= low and before.rule != "adjective" and ids.armed(before.id)
-    return before if good else None
+    by = [x.actor for x in found if x.role != "target"]
+    high = min(c.r.bounds(f.at)[1], f.at + AGAINST_REACH)
+    for k in range(f.trigger.last, high):
+        cue = c.cue(k, "rules_over", "drives_out")
+        if cue is None:
+            continue
+        n = next(iter(c.actors.behind(cue.last, 1)), None)
+        if n is None or n.first - cue.last > 2 or n.rule == "adjective" or not ids.armed(n.id):
+            continue
+        if not any(ids.allied(n.id, a) for a in by):
+            return Role("target", n.id, n.first, n.last, "holder")
+    return None
+
+
+AGAINST_REACH = 30  # words
 
 
 def _people(f: Frame, claims: Sequence[Claim]) -> set[int]:
@@ -102,6 +134,15 @@ def _onto(c: Context, f: Frame, k: int) -> bool:
     return c.r.words[k].startswith("ب") or c.cue(k - 1, "place_before", "preposition") is None
 
 
+def _undergoing(c: Context, f: Frame) -> Hit | None:
+    """«تعرضت [المستشفيات] إلى هجمات»: a civilian thing that suffers it."""
+    verb = next((k for k in range(f.at - 1, max(f.inner[0], f.at - 8) - 1, -1) if c.cue(k, "undergo")), None)
+    if verb is None:
+        return None
+    near = (*range(verb + 1, f.at), *range(max(f.inner[0], verb - 3), verb))
+    return next((h for k in near if (h := c.cue(k, "civil_target"))), None)
+
+
 def _people_hit(c: Context, f: Frame) -> Role | None:
     """Unnamed people as the object of an attack, an abduction, an arrest: «اقتاد المسلحون عشرين راعيا»."""
     violent = f.flags & {"attack", "abduct", "arrest", "generic", "strong", "kill"} or f.type == "Sexual violence"
@@ -111,8 +152,10 @@ def _people_hit(c: Context, f: Frame) -> Role | None:
         if c.r.gap[k] > SPACE and k > f.trigger.last:
             return None
         noun = c.hits.at("persons", k)
-        if noun is None or noun.prefix.endswith("ب") or k in c.masked:
+        if noun is None or noun.prefix.endswith("ب") or k in c.masked or c.hits.at("places", k):
             continue
+        if noun.suffix == "ه" and (nation := c.hits.at("actors", k)) and "adjective" in nation.entry.flags:
+            continue  # «قواعد [إسرائيلية]»
         side = noun.entry.get("side").rstrip("?")
         if noun.entry.get("category") == "combatant" or side in ("", "same"):
             continue
@@ -128,6 +171,28 @@ def _people_hit(c: Context, f: Frame) -> Role | None:
 
 
 PEOPLE_REACH = 8  # words
+
+
+def _town_hit(c: Context, f: Frame) -> Role | None:
+    """«قصف [مدينة دوما]», «غارات على [بلدة]»: a place where people live, as the thing that is shelled."""
+    if f.type not in SHELLED:
+        return None
+    for k in range(f.trigger.last, min(f.inner[1], f.trigger.last + TOWN_REACH)):
+        if c.r.gap[k] > SPACE and k > f.trigger.last:
+            return None
+        if c.cue(k, "same_place", "town") is None:
+            continue
+        before = c.r.words[k - 1]
+        subject = next(iter(c.actors.before(k, 1)), None)
+        direct = verbish(f) and (k == f.trigger.last or (subject is not None and subject.last == k > f.at))
+        if direct or before in TO or c.r.words[k].startswith("ل") or c.cue(k - 1, "hits"):
+            return Role("target", "civilians", k, k + 1, "town-hit")
+    return None
+
+
+SHELLED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack"))
+TOWN_REACH = 6  # words
+TO = frozenset(("علي", "صوب", "باتجاه", "نحو", "تجاه"))
 CIVIL = frozenset(("civilians", "journalists", "health_workers", "aid_workers", "prisoners", "protesters"))
 
 
@@ -149,8 +214,8 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     between = next((h for k in range(f.trigger.last, f.trigger.last + 4) if (h := c.cue(k, "between"))), None)
     if between is not None:
         stop = next((k for k in range(between.last, min(between.last + 25, high)) if k not in c.named
-                     and c.cue(k, "np_stop", "onto") and c.r.words[k] != "بين"), high)  # fmt: skip
-        fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective"]
+                     and c.cue(k, "np_stop", "onto") and c.r.words[k] not in ("بين", *RELATIVE)), high)  # fmt: skip
+        fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective" and not backed(c, n)]
         if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
             near = fighters
     sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags]
@@ -168,6 +233,13 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
                 role = "attacker" if a == begun.id else "target"
             if all(a != x.actor for x in out):
                 out.append(Role(role, a, n.first, n.last, "clash"))
+    if len(out) == 1 and out[0].role == "participant" and len({n.id for n in near if n.rule != "adjective"}) == 1:
+        crowd = any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags
+                    for k in range(max(low, f.at - 40), min(high, f.at + 40)))  # fmt: skip
+        alone = f.trigger.last < high and c.cue(f.trigger.last, "between", "with") is not None and not crowd
+        if between is not None and not crowd:  # «بين مجموعات متناحرة», but not «بين فتح و[..]»
+            alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
+        return out if alone else []
     return out if len(out) > 1 else []
 
 
@@ -178,9 +250,9 @@ def _agent_before(c: Context, n: Named) -> bool:
         if k < 0 or c.r.gap[k + 1] >= SENTENCE:
             return False
         cue = c.cue(k, "agent")
-        if cue is not None and n.first - cue.last <= 2:
+        if cue is not None and n.first - cue.last <= (0 if weapon(c, k) else 2):
             return True
-        if back > 1 and (c.cue(k, "onto", "hits") or k in c.named):
+        if c.cue(k, "onto") or (back > 1 and (c.cue(k, "hits") or k in c.named)):
             return False
     return False
 
@@ -189,6 +261,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     trigger = f.trigger
     distance = n.first - trigger.last
     if n.rule == "adjective":
+        if n.first and agent_at(c, n.first):
+            return "attacker", "agent-nationality"
         hurt = f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)
         if hurt and c.hits.at("persons", n.first) is not None:
             return None
@@ -200,18 +274,18 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return None
     if "victim" in n.flags or (n.id == "civilians" and not n.armed):
         hit = _onto_before(c, n, trigger.first) is not None or 0 <= distance <= 1
-        return ("target", "people-hit") if hit and f.type not in _PROTEST else None
+        return ("target", "people-hit") if hit and f.type not in PROTEST else None
     if n.id == "protesters":
         verb = trigger.entry.get("form") == "verb"
-        by = f.type in _PROTEST_BY or (verb and "strong" not in f.flags and (n.last <= f.at or distance == 0))
+        by = f.type in PROTEST_BY or (verb and "strong" not in f.flags and (n.last <= f.at or distance == 0))
         return ("attacker", "protesters") if by else ("target", "protesters")
-    if f.type in _PROTEST - _PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
+    if f.type in PROTEST - PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
         return "attacker", "forces-at-protest"
     if "theirs" in n.flags:
         return "target", "their-place"
     if _agent_before(c, n):
         return "attacker", "agent"
-    if n.last <= f.at and _accused(c, n, f.at):
+    if n.last <= f.at and accused(c, n, f.at):
         return "attacker", "accused"
     held = _belongs_before(c, n)
     if held == "thing":
@@ -238,10 +312,6 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     return _by_syntax(c, ids, f, n, distance)
 
 
-_PROTEST_BY = frozenset(("Peaceful protest", "Violent demonstration", "Mob violence"))
-_PROTEST = _PROTEST_BY | {"Protest with intervention", "Excessive force against protesters"}
-
-
 def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple[str, str] | None:
     """Subject and object by their place around the trigger."""
     verb = f.trigger.entry.get("form") == "verb"
@@ -251,6 +321,8 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
     if "capture" in f.flags:
         if _possession(c, n):
             return "target", "held-by"
+        if distance == 0 and c.cue(f.at, "expels") and c.joined(n.last) and c.r.words[n.last] == "من":
+            return "target", "expelled"
         first = _first_after(c, f)
         if n.first < f.at or n is first:
             return "attacker", "taker"
@@ -284,37 +356,21 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         if hit and distance <= 8:
             return "target", "thing-hit"
         if distance <= 2 and not _broken(c, f.trigger.last, n.first):
-            return "attacker", "noun-agent"
+            return ("target", "struck") if n.prefix in ("ب", "بال") else ("attacker", "noun-agent")
         if _chained(c, n, f):
             return "attacker", "noun-agent-and"
         return None
     if "defend" in f.flags:
         return "target", "repels"
     if verb and n.first < f.at and f.at - n.last <= 8 and c.cue(n.first - 1, "onto") is None:
+        nearer = [m for m in c.actors.between(n.last, f.at) if m.rule not in ("adjective", "and-nationality")]
+        if any(m.prefix in ("", "ال") and c.r.words[m.first - 1] != "و" for m in nearer):
+            return None  # «أكد التحالف أن [الحوثيين] استهدفوا ...»
         return "attacker", "subject-before"
     follows = c.cue(n.last, "does", "hits") if n.last < len(c.r.words) else None
     if follows is not None:
         return "attacker", "subject-before"
     return _subject_of_clause(c, f, n)
-
-
-def verb_of(f: Frame) -> bool:
-    return f.trigger.entry.get("form") == "verb"
-
-
-def _accused(c: Context, n: Named, at: int) -> bool:
-    """«اتهم المجلس [قوات النظام] بقصف ...»: the last one named between the accusing and what it is about."""
-    low = max(c.r.bounds(at)[0], n.first - ACCUSED)
-    if not any((h := c.hits.at("sources", k)) and h.entry.get("kind") == "accuses" for k in range(low, n.first)):
-        return False
-    if not c.r.words[at].startswith("ب") and not any(c.r.words[k].startswith("ب") for k in range(n.last, at)):
-        return False
-    following = c.actors.behind(n.last, 1)
-    return at - n.last <= ACCUSED and (not following or following[0].first >= at)
-
-
-ACCUSED = 12  # words
-PLAIN = frozenset(("", "و", "ف", "ال", "وال", "فال"))  # before a subject or an object: no preposition
 
 
 def _belongs_before(c: Context, n: Named) -> str:
@@ -359,13 +415,17 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
     """VSO around a noun trigger: «استأنفت القوات ... قصف المدينة»."""
     if f.flags & {"kill", "clash", "protest"} or n.weak or n.prefix not in PLAIN:
         return None
+    if any(c.hits.at("outcomes", k) for k in range(f.inner[0], n.last)):
+        return None  # «مقتل [شرطي] في انفجار ...»
     first = next(iter(c.actors.behind(f.inner[0], 1)), None)
     if first is not n or n.first - f.inner[0] > 3 or n.first == 0 or f.at - n.last > 10:
         return None
     between = range(f.inner[0], f.at)
     if c.cue(n.first - 1, "preposition", "np_stop") or any(c.cue(k, "undergo") for k in between):
         return None
-    said = any((h := c.hits.at("sources", k)) and h.entry.get("kind") in SAYING for k in between)
+    said = any(
+        c.cue(k, "ascribes") or ((h := c.hits.at("sources", k)) and h.entry.get("kind") in SAYING) for k in between
+    )
     return None if said else ("attacker", "subject-of-clause")
 
 
@@ -434,7 +494,7 @@ def _subject_of(c: Context, verb: int, n: Named) -> bool:
         return True
     limit = min(n.last + 12, len(c.r.words))
     for k in range(n.last, limit):
-        if c.r.gap[k] >= SENTENCE:
+        if c.r.gap[k] >= SENTENCE or (k == n.last and c.cue(k, "block")):
             return False
         placed = c.cue(k - 1, "place_before", "preposition") is not None and c.r.gap[k] == SPACE
         if k in c.named or c.cue(k, "armed_target", "civil_target"):
@@ -442,16 +502,9 @@ def _subject_of(c: Context, verb: int, n: Named) -> bool:
         place = c.hits.at("places", k) or c.hits.at("place_cues", k)
         if place is not None:
             return not placed and not place.prefix.endswith("ب")
-        if _thing(c, k):
+        if thing(c, k):
             return not placed
     return False
-
-
-def _thing(c: Context, k: int) -> bool:
-    """An indefinite object by its ending («حقولا», «آلية» is none)."""
-    word = c.r.words[k]
-    return len(word) > 3 and word.endswith("ا") and not word.startswith("ب") and k not in c.dated and (
-        c.r.gap[k] == SPACE and c.cue(k, "np_stop", "block", "preposition") is None)  # fmt: skip
 
 
 def _broken(c: Context, first: int, last: int) -> bool:
