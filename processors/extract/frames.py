@@ -371,10 +371,13 @@ def _admitted(
         return "abduction" if own or (armed and (here or objects)) or (objects and (here or article.brief)) else None
     if "agreement" in flags:
         signed = any(c.cue(k, "sign") for k in range(max(inner[0], hit.first - 8), hit.first))
-        signed = signed or any(
+        reached = any(
             (h := c.cue(k, "reached")) and not h.prefix.endswith("لل")
-            for k in range(max(inner[0], hit.first - 25), hit.first)
+            for k in range(max(low, hit.first - 25), hit.first)
         )
+        if reached:
+            signed, here = True, places.between(low, inner[1])
+            armed = [n for n in c.actors.between(low, inner[1]) if ids.armed(n.id) or n.also]
         if "swap" in flags:
             signed = any(c.cue(k, "captives") for k in range(hit.last, min(hit.last + 6, inner[1])))
         parties = {ids.near(n.id) for n in armed if n.rule != "adjective"}
@@ -555,8 +558,9 @@ PRIVATE = frozenset(("kill", "fire", "arrest", "abduct", "generic", "moved", "lo
 
 def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
     """Whether an article in a country at peace tells of violence without a word of politics, arms or protest."""
-    if len(c.r.words) <= BRIEF or c.country in c.at_war or any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war
-                                    for h in c.hits.of("places")):  # fmt: skip
+    if len(c.r.words) <= BRIEF or c.country in c.at_war:
+        return False
+    if any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war for h in c.hits.of("places")):
         return False
     for h in c.hits.of("triggers"):
         if h.entry.flags & {"strong", "protest", "capture", "agreement"} and "weak" not in h.entry.flags:
