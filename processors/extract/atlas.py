@@ -15,7 +15,7 @@ from processors.text import Reading, fold_word
 
 Row = Mapping[str, str]
 
-REACH_KM = 150.0  # how far from the article's other places one of several namesakes of a gazetteer may lie
+REACH_KM = 90.0  # how far from the sentence's or else the article's other places a gazetteer's place may lie
 SIDE = 0.55  # how far towards its edge the middle of a country's side lies
 _CLASSES = str.maketrans({**dict.fromkeys("غجكق", "ج"), "ط": "ت", "ذ": "ز", "ظ": "ز", "ض": "د", "ص": "س"})
 _VOWELS = re.compile("[اويهء]")
@@ -98,26 +98,32 @@ def resolved(found: Sequence[Found], r: Reading, known: Atlas, home: str) -> lis
     if home:
         votes[home] += 1
     provinces = {(f.country, name) for f in firm if f.row for name in (f.admin1, f.row["name"]) if name}
+    told = [s for f in found if (s := _stated(f, r, known, votes, provinces, home)) is not None]
+    located = [f for f in told if f.row is not None and coordinates(f.row)[0] is not None]
     out: list[Found] = []
-    for f in found:
-        if f.rule in ("homeland", "capital"):
-            row = (known.countries if f.rule == "homeland" else known.capitals).get(f.form or home)
-            if row is not None:
-                out.append(replace(f, row=known.side(row, _words(r, f)) if f.rule == "homeland" else row))
-            continue
-        if f.rule == "name-direction" and f.row is not None:
-            out.append(replace(f, row=known.side(f.row, _words(r, f))))
-            continue
-        f = _namesake(f, known, votes, provinces, home)
-        if f.rule == "street" and home and f.country != home:
-            continue  # «شارع فلسطين», in Baghdad
+    for f in told:
         if f.row is None or coordinates(f.row)[0] is None:
-            row = _spelled(f, known, votes, home) or _gazetteer(f, r, known, votes, firm, home)
+            row = _spelled(f, known, votes, home) or _gazetteer(f, r, known, located, home)
             if row is not None:
                 f = replace(f, row=row, precision=f.precision if f.row else row["precision"] or f.precision)
         if f.rule != "cue-maybe" or f.row is not None:
             out.append(f)
     return out
+
+
+def _stated(
+    f: Found, r: Reading, known: Atlas, votes: Mapping[str, int], provinces: set[tuple[str, str]], home: str
+) -> Found | None:  # fmt: skip
+    """The place with the lexicon's row that suits; None where the words name none."""
+    if f.rule in ("homeland", "capital"):
+        row = (known.countries if f.rule == "homeland" else known.capitals).get(f.form or home)
+        if row is None:
+            return None
+        return replace(f, row=known.side(row, _words(r, f)) if f.rule == "homeland" else row)
+    if f.rule == "name-direction" and f.row is not None:
+        return replace(f, row=known.side(f.row, _words(r, f)))
+    f = _namesake(f, known, votes, provinces, home)
+    return None if f.rule == "street" and home and f.country != home else f  # «شارع فلسطين», in Baghdad
 
 
 def _words(r: Reading, f: Found) -> str:
@@ -164,9 +170,7 @@ def _spelled(f: Found, known: Atlas, votes: Mapping[str, int], home: str) -> Row
     return None
 
 
-def _gazetteer(
-    f: Found, r: Reading, known: Atlas, votes: Mapping[str, int], firm: Iterable[Found], home: str
-) -> Row | None:  # fmt: skip
+def _gazetteer(f: Found, r: Reading, known: Atlas, located: Iterable[Found], home: str) -> Row | None:
     """The gazetteer's place of that name: in the row's country or the article's, the nearest to its other places."""
     if known.gazetteer is None or f.precision in ("country", "region"):
         return None
@@ -177,8 +181,10 @@ def _gazetteer(
     if not suited:
         return None
     rows = [_row(p) for p in suited]
-    near = [a.row for a in firm if a.row is not None and a.country == rows[0]["country"] and ORDER[a.precision] <= 3
-            and coordinates(a.row)[0] is not None]  # fmt: skip
+    land = rows[0]["country"]
+    known_here = [a for a in located if a.country == land and ORDER.get(a.precision, 4) <= 3]
+    beside = [a for a in known_here if r.sentence[a.first] == r.sentence[f.first]]
+    near = [a.row for a in beside or known_here if a.row is not None]
     if not near:
         lone = country and all((distance_km(rows[0], row) or 0) <= 20 for row in rows)
         chosen = rows[0] if lone else None

@@ -172,6 +172,8 @@ def _another(r: Reading, hits: Hits, k: int) -> bool:
 
 
 def _another_word(hits: Hits, k: int) -> bool:
+    if hits.cue(k, ("name_head", "street")):
+        return False
     files = ("triggers", "outcomes", "sources", "persons", "actors", "times", "place_cues", "cues")
     return any(hits.at(file, k) is not None for file in files)
 
