@@ -164,6 +164,8 @@ def no_event(c: Context, hit: Hit) -> bool:
         return False
     if "protest" in hit.entry.flags and c.cue(i - 1, "aircraft"):
         return True
+    if hit.entry.flags & {"generic", "fire"} and any(c.cue(k, "ceasing") for k in (i - 1, i - 2) if k >= 0):
+        return True  # «وقف [إطلاق نار]»
     if "arrest" in hit.entry.flags and c.cue(i - 1, "warrant"):
         return True  # «مذكرة [توقيف]»
     return c.cue(i - 1, "protesting", "without") is not None
@@ -254,7 +256,7 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
         near = hit.first - cue.last
         if cue.entry.get("kind") == "denied" and near <= 10:
             return "denied"
-        if cue.entry.get("kind") == "failed" and "capture" not in hit.entry.flags:
+        if cue.entry.get("kind") == "failed" and not hit.entry.flags & {"capture", "agreement"}:
             continue
         if cue.entry.get("kind") == "not":
             words = c.r.words[cue.last : hit.first]
@@ -262,6 +264,8 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
                 return None
         elif near <= 6:
             return UNREAL.get(cue.entry.get("kind"))
+    if "agreement" not in hit.entry.flags and _term(c, hit, inner):
+        return "planned"
     if hit.entry.get("form") == "noun" and hit.prefix.endswith("ب"):
         low = c.r.bounds(hit.first)[0]
         if any(c.cue(k, "demand") for k in range(max(low, hit.first - DEMAND), hit.first)):
@@ -292,6 +296,19 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     if "capture" in hit.entry.flags and _of_old(c, hit):
         return "recap"
     return "reported"
+
+
+def _term(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
+    """«اتفاق يقضي بإنهاء [المعارك]», «اتفاق على [استعادة] ...»: what a deal says will be done."""
+    deal = False
+    for k in range(inner[0], hit.first):
+        trigger = c.hits.at("triggers", k)
+        deal = deal or (trigger is not None and "agreement" in trigger.entry.flags)
+        if (deal and c.cue(k, "terms")) or c.cue(k, "by_terms"):
+            return True
+        if deal and c.r.words[k] == "علي" and hit.first - k <= 2:
+            return True
+    return False
 
 
 def _of_old(c: Context, hit: Hit) -> bool:
@@ -563,11 +580,15 @@ def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
     if any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war for h in c.hits.of("places")):
         return False
     for h in c.hits.of("triggers"):
-        if h.entry.flags & {"strong", "protest", "capture", "agreement"} and "weak" not in h.entry.flags:
+        if h.entry.flags & {"strong", "protest", "capture", "agreement"} and not h.entry.flags & {
+            "weak",
+            "enter",
+            "lead",
+        }:
             return False
     if any(h.entry.get("kind") in ("political", "politics") for h in c.hits.of("cues")):
         return False
-    if any(k.category in ("combatant", "journalist") for k in claims):
+    if any(k.category in ("combatant", "journalist") and k.outcome != "captured" for k in claims):
         return False
     return not any(HOMES.get(n.id) in c.at_war or _political_actor(ids, n) for n in c.actors)
 

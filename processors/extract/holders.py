@@ -136,7 +136,8 @@ def _trigger(c: Context, claim: Claim) -> Hit:
     hit = known or c.hits.at("outcomes", word) or c.hits.at("persons", claim.at)
     row = hit.entry.row if hit is not None else "outcomes:0"
     last = hit.last if hit is not None and hit.first == word else word + 1
-    return Hit(Entry("outcomes", row, c.r.words[word], columns, flags), word, last)
+    prefix = hit.prefix if hit is not None and hit.first == word else ""
+    return Hit(Entry("outcomes", row, c.r.words[word], columns, flags), word, last, prefix)
 
 
 _KINDS: Mapping[str, tuple[Mapping[str, str], frozenset[str]]] = MappingProxyType(
