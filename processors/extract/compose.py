@@ -37,6 +37,7 @@ from processors.extract.roles import Role
 from processors.extract.scenes import gathered
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
+from processors.extract.when import day_of_article
 from processors.text import fold_word
 
 EVIDENCE_ROOM = 720
@@ -317,6 +318,9 @@ def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate
     unresolved = next((t.date for t in ordered if t.date is not None), None)
     if unresolved is not None:
         return unresolved.dated(c.r), (Why(rule=unresolved.rule, span=c.r.span(unresolved.first, unresolved.last)),)
+    day = day_of_article(c, incident.tellings[0].frame.at, envelope.today.end)
+    if day is not None and incident.best.realis == "reported":
+        return day.dated(c.r), (Why(rule="day-of-article", span=c.r.span(day.first, day.last)),)
     return envelope.today, (Why(rule="day-of-publication" if envelope.today.start else "undated"),)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.records import EventDate
 from processors.extract.lexicons import Hit, Hits
 from processors.extract.numbers import Quantity
-from processors.text import SPACE, Reading
+from processors.text import COMMA, SPACE, Reading
 
 Precision = Literal["day", "days", "week", "month", "year", "unknown"]
 EARLIEST = 1800  # a four-digit number below is no year
@@ -91,7 +91,7 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
     if not _near(r, k):
         return None
     month = hits.at("months", k)
-    if month is None or _father(r, month):
+    if month is None or _father(r, month) or hits.cue(k - 1, ("topic",)) is not None:
         return _same_month(r, hits, i, k, day, today)
     number = int(month.entry.get("month"))
     k = month.last
@@ -254,6 +254,9 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
     day = _time(hits, k, "weekday") if k == i or _near(r, k, SPACE) else None
     if day is not None:
         k = day.last
+        into = _time(hits, k, "weekday") if part in ("night", "eve") and _near(r, k, COMMA) else None
+        if into is not None and (int(into.entry.get("value")) - int(day.entry.get("value"))) % 7 == 1:
+            part, k = "night", into.last  # «ليل الخميس الجمعة»
     tense = _time(hits, k, "past", "future") if day is not None and _near(r, k, SPACE) else None
     if tense is not None:
         k = tense.last
@@ -323,9 +326,9 @@ def _length(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int) -> tup
     q = numbers.get(k)
     count = None
     if q is not None and q.core == k:
-        if q.count is None:
+        if q.count is None and q.hedge != "unspecified":
             return None
-        count, k = float(q.count), q.last_core
+        count, k = float(q.count) if q.count is not None else None, q.last_core
     unit = _time(hits, k, "unit") if k < len(r.words) else None
     if unit is None:
         return None
@@ -360,6 +363,29 @@ def _ago(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt
     elif unit == "hour" and count is not None:
         start = start - dt.timedelta(days=1) if count >= 24 else start
     return Mention(i, k, start, end, "day" if start == end else "days", "relative", "point", "ago")
+
+
+def _days_before(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
+    """«بعد ثلاثة أيام من مقتل ...»: when that was, counted back from the news."""
+    cue = _time(hits, i, "later")
+    length = _length(r, hits, numbers, cue.last) if cue is not None else None
+    if length is None:
+        return None
+    k, count, unit = length
+    if not _near(r, k, SPACE) or r.words[k] not in ("من", "علي", "عن") or unit == "hour":
+        return None
+    if today is None:
+        return Mention(i, k, None, None, "unknown", "relative", "point", DAYS_BEFORE)
+    days = _DAYS[unit]
+    low, high = (count, count) if count is not None else A_FEW
+    if high * days > FARTHEST:
+        return None
+    slack = 1 if unit == "day" else max(1, round(days * high * 0.12))
+    return Mention(i, k, _back(today, high * days + slack), _back(today, low * days), "days", "relative", "point",
+                   DAYS_BEFORE, round(high * days))  # fmt: skip
+
+
+DAYS_BEFORE = "days-before"  # the rule of a date that is an earlier incident's, counted from the article's own
 
 
 def _back(today: dt.date, days: float) -> dt.date:
@@ -453,4 +479,4 @@ def _with_since(r: Reading, hits: Hits, m: Mention, today: dt.date | None) -> Me
                    "since-" + m.rule, (today - m.start).days if today and m.start else 0)  # fmt: skip
 
 
-RULES = (_numeric, _part_of_month, _absolute, _ago, _window, _last_night, _past_unit, _weekday, _year)
+RULES = (_numeric, _part_of_month, _absolute, _ago, _days_before, _window, _last_night, _past_unit, _weekday, _year)

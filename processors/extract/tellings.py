@@ -9,7 +9,6 @@ from processors.extract.actors import Ids
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
-from processors.extract.dates import Mention
 from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
@@ -18,10 +17,7 @@ from processors.extract.places import Found as Place
 from processors.extract.roles import roles
 from processors.extract.scenes import scene
 from processors.extract.sources import Speaker, governing
-from processors.extract.tolls import WINDOW_DAYS
-
-NEWS_DAYS = 3  # an older incident is background
-LEAD_DAYS = 10  # but headline and lead are news whatever their tense
+from processors.extract.when import date_of, realis
 
 
 def tellings(
@@ -102,7 +98,7 @@ def _told(
     said: Along[Speaker], today: dt.date | None, before: Sequence[Told], crowd: bool,
 ) -> Told:  # fmt: skip
     where, inherited = scene(c, f, places, before)
-    date = _date(c, f)
+    date = date_of(c, f)
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
     kind, generic = typed(c, ids, f, found, own, claims, crowd)
@@ -112,62 +108,8 @@ def _told(
     if f.realis == "denied":
         speakers = [*(s for s in said.between(*c.r.bounds(f.at)) if s.stance == "denies"), *speakers][:4]
     return Told(
-        frame=f, type=kind, generic=generic, realis=_realis(c, f, date, today, own, claims), date=date, places=where,
+        frame=f, type=kind, generic=generic, realis=realis(c, f, date, today), date=date, places=where,
         inherited=inherited, roles=found, claims=own, speakers=speakers, keys=keys, admin=admin,
         sentence=c.r.sentence[f.at], headline=sentence.headline,
         countries=frozenset(p.country for p in where if p.country),
-    )  # fmt: skip
-
-
-def _date(c: Context, f: Frame) -> Mention | None:
-    """The time expression of the clause, else the nearest of the sentence."""
-    low, high = c.r.bounds(f.at)
-    here = {m.first: m for k in range(max(low, f.at - 45), min(high, f.at + 45)) if (m := c.dated.get(k))}
-    if not here:
-        return None
-    inner = [m for m in here.values() if f.inner[0] <= m.first < f.inner[1]]
-    pool = inner or list(here.values())
-    points = [m for m in pool if m.kind == "point" or m.days <= WINDOW_DAYS]
-    if not points:
-        points = [m for m in pool if m.kind == "since"] if inner else []
-    if not points:
-        return None
-    return min(points, key=lambda m: abs(m.first - f.at))
-
-
-def _realis(
-    c: Context, f: Frame, date: Mention | None, today: dt.date | None, own: Sequence[int], claims: Sequence[Claim]
-) -> str:
-    if f.realis not in TOLD:
-        return f.realis
-    if f.aside:
-        return "recap"
-    if f.realis == "recap":
-        recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
-        return "reported" if recent and date is not None and date.kind == "point" else "recap"
-    if _background(c, f, date):
-        return "recap"
-    if date is None or date.end is None or today is None:
-        return "reported"
-    if date.kind == "since" and (today - (date.start or today)).days > NEWS_DAYS:
-        return "recap"
-    if date.precision == "week" and date.start is not None and (today - date.start).days > 6:
-        return "recap"
-    if date.precision in ("year", "month") and (today - date.end).days <= NEWS_DAYS:
-        return "recap" if date.start is not None and (today - date.start).days > NEWS_DAYS else "reported"
-    lead = c.r.sentence[f.at] <= 1
-    return "recap" if (today - date.end).days > (LEAD_DAYS if lead else NEWS_DAYS) else "reported"
-
-
-def _background(c: Context, f: Frame, date: Mention | None) -> bool:
-    """«بعد انسحابه من ...», «منذ سيطرة ...»; and what follows «منذ 13 آذار» in its sentence, undated itself."""
-    taking = f.flags & {"transfer", "capture"} and f.trigger.entry.get("form") == "noun"
-    if taking and any(c.cue(k, "after") for k in (f.at - 1, f.at - 2) if k >= 0):
-        return True
-    if date is not None and date.kind == "point":
-        return False
-    low = max(c.r.bounds(f.at)[0], f.at - 80)
-    return any(
-        m.kind in ("since", "window") and m.days > NEWS_DAYS and m.first < f.at
-        for k in range(low, f.at) if (m := c.dated.get(k))
     )  # fmt: skip

@@ -17,8 +17,8 @@ from processors.extract.merge import Told
 from processors.extract.places import Found as Place
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
-from processors.extract.tellings import NEWS_DAYS
 from processors.extract.tolls import WINDOW_DAYS
+from processors.extract.when import NEWS_DAYS
 
 _ARMED = frozenset(("Armed clash", "Attack"))
 
