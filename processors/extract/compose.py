@@ -31,13 +31,14 @@ from processors.extract.along import Along
 from processors.extract.blame import blamed, blames, told_again
 from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
+from processors.extract.dates import Mention
 from processors.extract.merge import Incident
+from processors.extract.moments import dated, shared
 from processors.extract.phrases import nobodys
 from processors.extract.roles import Role
 from processors.extract.scenes import gathered
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
-from processors.extract.when import day_of_article
 from processors.text import fold_word
 
 EVIDENCE_ROOM = 720
@@ -67,8 +68,9 @@ def events(
     enemies = opponents(incidents)
     accused = blamed(told, incidents, c.r.sentence)
     denied = denials(c, ids, incidents, said)
+    days = _days(incidents, envelope.today)
     for k, incident in enumerate(incidents):
-        event = _event(c, ids, envelope, incident, claims, enemies, accused.get(k, []))
+        event = _event(c, ids, envelope, incident, claims, enemies, accused.get(k, []), days[k])
         if k in denied:
             event = replace(event, sources=(*event.sources, *(s.record(c) for s in denied[k])))
         place = fold_word(event.places[0].text) if event.places else None
@@ -109,7 +111,7 @@ MOST_DENIED = 200  # incidents that a denial is looked for among
 
 def _event(
     c: Context, ids: Ids, envelope: Envelope, incident: Incident, claims: Sequence[ClaimFound],
-    enemies: Mapping[str, Role], accused: Sequence[Role],
+    enemies: Mapping[str, Role], accused: Sequence[Role], day: Mention | None,
 ) -> Event:  # fmt: skip
     best = incident.best
     numbers = sorted({k for t in incident.tellings for k in t.claims})
@@ -117,7 +119,7 @@ def _event(
     found_places = _places(c, incident)
     sided = _sided(ids, incident, [claims[k] for k in numbers])
     actors, why_actors = _actors(c, ids, incident, enemies, accused, sided)
-    date, why_date = _date(c, envelope, incident)
+    date, why_date = _date(c, envelope, day)
     records = claim_records(c, ids, sided, numbers, speakers)
     sub = cast(SubEventType, best.type)
     article, verdict = envelope.unique.article, envelope.unique.verdict
@@ -309,18 +311,18 @@ def _actors(
     return actors, tuple(Why(rule=r.rule, span=c.r.span(r.first, r.last)) for r in kept)
 
 
-def _date(c: Context, envelope: Envelope, incident: Incident) -> tuple[EventDate, tuple[Why, ...]]:
-    ordered = incident.ordered
-    dated = [t.date for t in ordered if t.date is not None and t.date.start is not None]
-    if dated:
-        m = min(dated[:4], key=lambda m: (m.end - m.start).days if m.end and m.start else 9999)
+def _days(incidents: Sequence[Incident], today: EventDate) -> list[Mention | None]:
+    """The day of each incident, of news without one that of the news beside it; None where nothing tells."""
+    own = [(i.best.sentence, dated([(t.date, t.firm) for t in i.ordered])
+            or next((t.date for t in i.ordered if t.date is not None), None)) for i in incidents]  # fmt: skip
+    fresh = [k for k, i in enumerate(incidents) if i.best.realis == "reported"]
+    found = dict(zip(fresh, shared([own[k] for k in fresh], today.start, today.end), strict=True))
+    return [found.get(k, m) for k, (_, m) in enumerate(own)]
+
+
+def _date(c: Context, envelope: Envelope, m: Mention | None) -> tuple[EventDate, tuple[Why, ...]]:
+    if m is not None:
         return m.dated(c.r), (Why(rule=m.rule, span=c.r.span(m.first, m.last)),)
-    unresolved = next((t.date for t in ordered if t.date is not None), None)
-    if unresolved is not None:
-        return unresolved.dated(c.r), (Why(rule=unresolved.rule, span=c.r.span(unresolved.first, unresolved.last)),)
-    day = day_of_article(c, incident.tellings[0].frame.at, envelope.today.end)
-    if day is not None and incident.best.realis == "reported":
-        return day.dated(c.r), (Why(rule="day-of-article", span=c.r.span(day.first, day.last)),)
     return envelope.today, (Why(rule="day-of-publication" if envelope.today.start else "undated"),)
 
 

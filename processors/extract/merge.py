@@ -15,6 +15,7 @@ from processors.extract.sources import Speaker
 
 SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # tell how
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
+STATED_DAYS = 3  # a statement on an incident follows it by no more
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
 BLOODLESS = frozenset(("Arrests", "Agreement", "Looting/property destruction", "Disrupted weapons use"))
@@ -44,6 +45,7 @@ class Told:
     sentence: int = 0
     countries: frozenset[str] = frozenset()
     headline: bool = False
+    firm: bool = False  # the date is the incident's own, not that of a statement
     apart: bool = False  # its own words say that it is another one («elsewhere», «another six»)
 
 
@@ -96,7 +98,7 @@ def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
 
 def _against(a: Told, b: Told) -> bool:
     """Whether two tellings can not be of one incident: what befell, when, where or who did it."""
-    return not (a.realis == b.realis and _types(a, b) and _dates(a.date, b.date) and _sides(a, b)) or _elsewhere(a, b)
+    return not (a.realis == b.realis and _types(a, b) and _dates(a, b) and _sides(a, b)) or _elsewhere(a, b)
 
 
 def _types(a: Told, b: Told) -> bool:
@@ -130,10 +132,15 @@ def _sides_named(t: Told) -> frozenset[str]:
     return frozenset(r.actor for r in t.roles if r.role == "attacker")
 
 
-def _dates(a: Mention | None, b: Mention | None) -> bool:
-    if a is None or b is None or a.start is None or b.start is None or a.end is None or b.end is None:
+def _dates(a: Told, b: Told) -> bool:
+    """Whether two tellings may be of one day; a statement comes after what it tells of, within a few days."""
+    x, y = a.date, b.date
+    if x is None or y is None or x.start is None or y.start is None or x.end is None or y.end is None:
         return True
-    return a.start <= b.end and b.start <= a.end
+    if a.firm != b.firm:
+        said, done = (y, x) if a.firm else (x, y)
+        return done.start <= said.end and (said.start - done.end).days <= STATED_DAYS  # type: ignore[operator]
+    return x.start <= y.end and y.start <= x.end
 
 
 def _elsewhere(a: Told, b: Told) -> bool:

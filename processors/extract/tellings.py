@@ -13,11 +13,12 @@ from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
 from processors.extract.merge import Told
+from processors.extract.moments import moment
 from processors.extract.places import Found as Place
 from processors.extract.roles import roles
 from processors.extract.scenes import scene
 from processors.extract.sources import Speaker, governing
-from processors.extract.when import date_of, realis
+from processors.extract.when import realis
 
 
 def tellings(
@@ -98,7 +99,7 @@ def _told(
     said: Along[Speaker], today: dt.date | None, before: Sequence[Told], crowd: bool,
 ) -> Told:  # fmt: skip
     where, inherited = scene(c, f, places, before)
-    date = date_of(c, f)
+    date, firm = moment(c, f)
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
     kind, generic = typed(c, ids, f, found, own, claims, crowd)
@@ -111,5 +112,5 @@ def _told(
         frame=f, type=kind, generic=generic, realis=realis(c, f, date, today), date=date, places=where,
         inherited=inherited, roles=found, claims=own, speakers=speakers, keys=keys, admin=admin,
         sentence=c.r.sentence[f.at], headline=sentence.headline,
-        countries=frozenset(p.country for p in where if p.country),
+        countries=frozenset(p.country for p in where if p.country), firm=firm,
     )  # fmt: skip
