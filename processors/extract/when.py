@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from processors.extract.context import Context
@@ -21,13 +21,10 @@ def date_of(c: Context, f: Frame) -> Mention | None:
     """The time expression of the clause, else the nearest of the sentence."""
     low, high = c.r.bounds(f.at)
     near = {m.first: m for k in range(max(low, f.at - REACH), min(high, f.at + REACH)) if (m := c.dated.get(k))}
-    before = next((m for m in near.values() if _told_behind(c, m, f.at)), None)
-    if before is not None:
-        return _counted_back(before, near)
+    earlier = of_another_day(c, f, list(near.values()))
+    if earlier is not None:
+        return earlier
     here = [m for m in near.values() if m.rule != DAYS_BEFORE]
-    wound = _wounding(c, f, here)
-    if wound is not None:
-        return wound
     inner = [m for m in here if f.inner[0] <= m.first < f.inner[1]]
     points = [m for m in inner or here if m.kind == "point" or m.days <= WINDOW_DAYS]
     if not points:
@@ -39,6 +36,12 @@ def date_of(c: Context, f: Frame) -> Mention | None:
     return min(done or points, key=lambda m: abs(m.first - f.at))
 
 
+def of_another_day(c: Context, f: Frame, near: Sequence[Mention]) -> Mention | None:
+    """The day of what was «three days before» the news, and of the wounding of somebody who died. near: in order."""
+    before = next((m for m in near if _told_behind(c, m, f.at)), None)
+    return _counted_back(before, near) if before is not None else _wounding(c, f, near)
+
+
 def _told_behind(c: Context, m: Mention, at: int) -> bool:
     """«بعد ثلاثة أيام من [مقتل ...]»: whether word `at` tells what was so long before."""
     if m.rule != DAYS_BEFORE or not 0 <= at - m.last <= BEHIND:
@@ -46,9 +49,9 @@ def _told_behind(c: Context, m: Mention, at: int) -> bool:
     return not any(c.r.gap[k] > SPACE or c.cue(k, "block") for k in range(m.last + 1, at))
 
 
-def _counted_back(before: Mention, near: Mapping[int, Mention]) -> Mention:
+def _counted_back(before: Mention, near: Sequence[Mention]) -> Mention:
     """«... في نيسان 2017، بعد ثلاثة أيام من هجوم»: counted from the day that the sentence names, else from the news."""
-    named = [m for m in near.values() if m.first < before.first and m.kind == "point" and m.rule != DAYS_BEFORE]
+    named = [m for m in near if m.first < before.first and m.kind == "point" and m.rule != DAYS_BEFORE]
     if not named or named[-1].start is None or named[-1].end is None:
         return before
     start, end, back = named[-1].start, named[-1].end, dt.timedelta(days=before.days)
