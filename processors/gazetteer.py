@@ -1,8 +1,8 @@
 """Imported place names: one file, searched where it lies.
 
-The seam for extraction: `open_gazetteer(path)` once, then `lookup(fold_word(name), country)` for a name that a place
-cue announces or whose province is known; bare words of running text must not be looked up (far too many are names of
-villages). `digest` belongs into the lexicon hash of every record that such a lookup may change.
+Extraction (`processors/extract/atlas.py`) opens it once and looks up names that a place cue announces; bare words of
+running text must not be looked up (far too many are names of villages). `digest` belongs into the lexicon hash of every
+record that such a lookup may change.
 
 File, little-endian: MAGIC, a digest of all that follows, three sizes (names, places, bytes of names), uint32 tables
 (where each name begins, its place, where each place begins), the folded names in order, the places as lines. It is

@@ -99,6 +99,9 @@ def resolved(found: Sequence[Found], r: Reading, known: Atlas, home: str) -> lis
         votes[home] += 1
     provinces = {(f.country, name) for f in firm if f.row for name in (f.admin1, f.row["name"]) if name}
     told = [s for f in found if (s := _stated(f, r, known, votes, provinces, home)) is not None]
+    lands = Counter(f.country for f in told if f.country and f.rule != "street")
+    if lands:  # «شارع فلسطين», in Baghdad
+        told = [f for f in told if f.rule != "street" or lands[f.country]]
     located = [f for f in told if f.row is not None and coordinates(f.row)[0] is not None]
     out: list[Found] = []
     for f in told:
@@ -122,8 +125,7 @@ def _stated(
         return replace(f, row=known.side(row, _words(r, f)) if f.rule == "homeland" else row)
     if f.rule == "name-direction" and f.row is not None:
         return replace(f, row=known.side(f.row, _words(r, f)))
-    f = _namesake(f, known, votes, provinces, home)
-    return None if f.rule == "street" and home and f.country != home else f  # «شارع فلسطين», in Baghdad
+    return _namesake(f, known, votes, provinces, home)
 
 
 def _words(r: Reading, f: Found) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pipeline.records import Place
 from processors.extract.actors import HOMES, STATE_OF
 from processors.extract.lexicons import Hit, Hits
-from processors.text import COMMA, LINE, SPACE, Reading
+from processors.text import COMMA, LINE, QUOTES, SPACE, Reading
 
 ORDER = {"site": 0, "town": 1, "district": 2, "province": 3, "region": 3, "country": 5}
 
@@ -292,6 +292,7 @@ def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found 
     if not maybe:
         last = _tailed(r, hits, last)
     form = r.text[r.starts[k] : r.ends[last - 1]]
+    maybe = maybe and r.folded.raw[max(0, r.span(k, last)[0] - 1)] not in QUOTES
     return Found(k, last, None, precision, "cue-maybe" if maybe else "cue-unknown", "", form)
 
 

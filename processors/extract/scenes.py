@@ -193,6 +193,6 @@ def gathered(tellings: Sequence[tuple[list[Place], bool]]) -> list[Place]:
         return []
     main = every[0]
     level = _rank(main)[0]
-    pool = every if level < WIDE else [*every, *(p for found, _ in tellings for p in found)]
+    pool = every if level < WIDE else [*every, *tellings[0][0]]
     finer = sorted((p for p in pool if _rank(p)[0] < level and fits(p, main)), key=lambda p: _rank(p)[0])
     return [*finer, main, *every] if level >= WIDE else [main, *finer, *every]
