@@ -33,12 +33,12 @@ from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
 from processors.extract.dates import Mention
 from processors.extract.merge import Incident
-from processors.extract.moments import dated, shared
 from processors.extract.phrases import nobodys
 from processors.extract.roles import Role
 from processors.extract.scenes import gathered
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
+from processors.extract.when import dated, day_of_article, shared
 from processors.text import fold_word
 
 EVIDENCE_ROOM = 720
@@ -119,7 +119,7 @@ def _event(
     found_places = _places(c, incident)
     sided = _sided(ids, incident, [claims[k] for k in numbers])
     actors, why_actors = _actors(c, ids, incident, enemies, accused, sided)
-    date, why_date = _date(c, envelope, day)
+    date, why_date = _date(c, envelope, incident, day)
     records = claim_records(c, ids, sided, numbers, speakers)
     sub = cast(SubEventType, best.type)
     article, verdict = envelope.unique.article, envelope.unique.verdict
@@ -320,9 +320,14 @@ def _days(incidents: Sequence[Incident], today: EventDate) -> list[Mention | Non
     return [found.get(k, m) for k, (_, m) in enumerate(own)]
 
 
-def _date(c: Context, envelope: Envelope, m: Mention | None) -> tuple[EventDate, tuple[Why, ...]]:
+def _date(
+    c: Context, envelope: Envelope, incident: Incident, m: Mention | None
+) -> tuple[EventDate, tuple[Why, ...]]:
     if m is not None:
         return m.dated(c.r), (Why(rule=m.rule, span=c.r.span(m.first, m.last)),)
+    day = day_of_article(c, incident.tellings[0].frame.at, envelope.today.end)
+    if day is not None and incident.best.realis == "reported":
+        return day.dated(c.r), (Why(rule="day-of-article", span=c.r.span(day.first, day.last)),)
     return envelope.today, (Why(rule="day-of-publication" if envelope.today.start else "undated"),)
 
 

@@ -13,12 +13,11 @@ from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
 from processors.extract.merge import Told
-from processors.extract.moments import moment
 from processors.extract.places import Found as Place
 from processors.extract.roles import roles
 from processors.extract.scenes import scene
 from processors.extract.sources import Speaker, governing
-from processors.extract.when import realis
+from processors.extract.when import date_of, realis
 
 
 def tellings(
@@ -99,7 +98,7 @@ def _told(
     said: Along[Speaker], today: dt.date | None, before: Sequence[Told], crowd: bool,
 ) -> Told:  # fmt: skip
     where, inherited = scene(c, f, places, before)
-    date, firm = moment(c, f)
+    date, firm = date_of(c, f)
     found = roles(c, ids, f, claims)
     sentence = c.r.sentences[c.r.sentence[f.at]]
     kind, generic = typed(c, ids, f, found, own, claims, crowd)

@@ -10,30 +10,36 @@ from processors.extract.context import Context
 from processors.extract.dates import DAYS_BEFORE, Mention
 from processors.extract.frames import TOLD, Frame
 from processors.extract.tolls import WINDOW_DAYS
-from processors.text import SPACE
+from processors.text import COMMA, SPACE
 
 NEWS_DAYS = 3  # an older incident is background
 LEAD_DAYS = 10  # but headline and lead are news whatever their tense
 REACH = 45  # words of a sentence on either side of a frame
+SPEECH = 14  # words from a verb of speech to the day on which it was said
+ASIDE = 4  # words of an aside between a speaker and the day («..., رئيس الأركان، الأحد»)
+_SAYING = frozenset(("asserts", "denies", "doubts", "accuses", "issues", "relays"))
+_THAT = frozenset(("ان", "بان", "انه", "انها", "انهم", "بانه", "بانها", "وان"))
 
 
-def date_of(c: Context, f: Frame) -> Mention | None:
-    """The time expression of the clause, else the nearest of the sentence."""
+def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
+    """The time expression of the clause, else the nearest of the sentence; and whether it is the incident's own, not
+    the day on which somebody spoke of it («أعلن الجيش الأحد أن ...»)."""
     low, high = c.r.bounds(f.at)
     near = {m.first: m for k in range(max(low, f.at - REACH), min(high, f.at + REACH)) if (m := c.dated.get(k))}
     earlier = of_another_day(c, f, list(near.values()))
     if earlier is not None:
-        return earlier
+        return earlier, True
     here = [m for m in near.values() if m.rule != DAYS_BEFORE]
     inner = [m for m in here if f.inner[0] <= m.first < f.inner[1]]
-    points = [m for m in inner or here if m.kind == "point" or m.days <= WINDOW_DAYS]
-    if not points:
-        points = [m for m in inner if m.kind in ("since", "window")]
-    if not points:
-        return None
-    done = [m for m in points if not _of_saying(c, f, m)]
-    done = done or [m for m in here if m.kind == "point" and m.first > f.at]
-    return min(done or points, key=lambda m: abs(m.first - f.at))
+    own = [m for m in inner if not spoken(c, m, f.at)]
+    others = [m for m in here if not spoken(c, m, f.at)]
+    for pool, firm in ((own, True), (others, True), (inner, False), (here, False)):
+        points = [m for m in pool if m.kind == "point" or m.days <= WINDOW_DAYS]
+        if not points and pool is own:
+            points = [m for m in pool if m.kind in ("since", "window")]
+        if points:
+            return min(points, key=lambda m: abs(m.first - f.at)), firm
+    return None, False
 
 
 def of_another_day(c: Context, f: Frame, near: Sequence[Mention]) -> Mention | None:
@@ -72,21 +78,22 @@ def _wounding(c: Context, f: Frame, here: Sequence[Mention]) -> Mention | None:
     return next((m for m in here if m.first > died and m.kind == "point" and m.start is not None), None)
 
 
-def _of_saying(c: Context, f: Frame, m: Mention) -> bool:
-    """«أعلن مصدر أمني الأحد مقتل ...»: the day on which it was said, not the day on which it was."""
-    if m.first > f.at or m.kind != "point":
-        return False
-    low = c.r.bounds(f.at)[0]
-    for k in range(m.first - 1, max(low, m.first - SPEAKER) - 1, -1):
-        if c.hits.at("triggers", k) is not None or c.hits.at("outcomes", k) is not None:
+def spoken(c: Context, m: Mention, trigger: int) -> bool:
+    """Whether a day is that of a statement: a verb of speech stands before it, with neither a «that» nor the trigger or
+    another verb of violence between."""
+    low = max(c.r.bounds(m.first)[0], m.first - SPEECH)
+    for k in range(m.first - 1, low - 1, -1):
+        if c.r.words[k] in _THAT or c.cue(k, "that_they") or k == trigger:
             return False
-        hit = c.hits.at("sources", k)
-        if c.cue(k, "claimed") or (hit is not None and hit.entry.get("kind") == "asserts"):
+        if c.r.gap[k + 1] >= COMMA and m.first - k > ASIDE:
+            return False
+        hit = c.hits.at("triggers", k) or c.hits.at("outcomes", k)
+        if hit is not None and hit.entry.get("form") == "verb":
+            return False
+        verb = c.hits.at("sources", k)
+        if c.cue(k, "claimed") or (verb is not None and verb.entry.get("kind") in _SAYING):
             return True
     return False
-
-
-SPEAKER = 8  # words between the verb of saying and its day
 
 
 def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) -> str:
@@ -128,6 +135,24 @@ def _background(c: Context, f: Frame, date: Mention | None) -> bool:
         m.kind in ("since", "window") and m.days > NEWS_DAYS and m.first < f.at
         for k in range(low, f.at) if (m := c.dated.get(k))
     )  # fmt: skip
+
+
+def dated(ordered: Sequence[tuple[Mention | None, bool]]) -> Mention | None:
+    """The date of an incident from its tellings, the best first: its own before the days of statements, a day before a
+    window."""
+    known = [(m, firm) for m, firm in ordered if m is not None and m.start is not None and m.end is not None]
+    own = [m for m, firm in known if firm] or [m for m, _ in known]
+    return min(own[:4], key=lambda m: (m.end - m.start).days if m.end and m.start else 9999, default=None)
+
+
+def shared(
+    own: Sequence[tuple[int, Mention | None]], first: dt.date | None, last: dt.date | None
+) -> list[Mention | None]:
+    """The day of each incident: its own, else that of the nearest one told (rather before than behind) if that lies
+    between `first` and `last`, the days that an undated incident may be of. own: (sentence, date), in text order."""
+    days = [(s, m) for s, m in own if m is not None and m.start is not None and m.start == m.end]
+    days = [(s, m) for s, m in days if first is not None and last is not None and first <= (m.start or first) <= last]
+    return [m if m is not None or not days else min(days, key=lambda d: (abs(d[0] - s), d[0] > s))[1] for s, m in own]
 
 
 def day_of_article(c: Context, last: int, today: dt.date | None) -> Mention | None:
