@@ -87,9 +87,17 @@ def frames(
         first, last = widened(c, inner, hit)
         kept[inner[0]] = Frame(
             hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule,
-            claims[own[0]].at if own else -1, aside,
+            claims[own[0]].at if own else -1, aside or _tried(c, hit),
         )  # fmt: skip
     return [f for _, f in sorted({**unreal, **by_clause}.items())]
+
+
+def _tried(c: Context, hit: Hit) -> bool:
+    """«قضت المحكمة بسجن ... في [هجوم]»: what a sentence of a court is about."""
+    low = c.r.bounds(hit.first)[0]
+    return "arrest" not in hit.entry.flags and any(
+        c.cue(k, "trial") for k in range(max(low, hit.first - 25), hit.first)
+    )
 
 
 def cooled(c: Context, found: list[Frame]) -> list[Frame]:
@@ -315,7 +323,12 @@ def _of_old(c: Context, hit: Hit) -> bool:
     """«المناطق التي استعادتها», «الحوثيين الذين سيطروا على»: what a name is known for."""
     if not hit.first or c.r.gap[hit.first] > SPACE or c.cue(hit.first - 1, "which") is None:
         return False
-    object_named = bool(hit.suffix.strip("اتون")) or c.r.words[hit.last : hit.last + 1] in (("عليها",), ("عليه",))
+    object_named = bool(hit.suffix.strip("اتون")) or c.r.words[hit.last : hit.last + 1] in (
+        ("عليها",),
+        ("عليه",),
+        ("منها",),
+        ("منه",),
+    )
     return object_named or c.r.words[hit.first - 1].endswith("الذين")
 
 
@@ -562,15 +575,23 @@ HISTORY = 2000  # a date in a year before it is a word of history
 
 def passing(c: Context) -> bool:
     """Whether an article is about markets, machines, science, stage or law, and its headline tells of no incident."""
+    triggers = c.hits.of("triggers")
+    if any(_headlined(c, h) for h in triggers):
+        return False
+    head = c.r.sentences[0]
+    quiet = not any(head.first <= h.first < head.last for h in triggers)
+    if head.headline and quiet and any(c.cue(k, "fiction") for k in range(head.first, head.last)):
+        return True  # an anniversary, a manoeuvre, a film
     topic = sum(h.entry.get("kind") in ("topic", "sport") for h in c.hits.of("cues"))
     topic += sum(m.start is not None and m.start.year < HISTORY for m in set(c.dated.values()))
     if topic < max(TOPIC_LEAST, TOPIC_SHARE * len(c.r.words)):
         return False
-    triggers = c.hits.of("triggers")
-    return topic > TOPIC_TRIGGERS * len(triggers) and not any(_headlined(c, h) for h in triggers)
+    return topic > TOPIC_TRIGGERS * len(triggers)
 
 
 PRIVATE = frozenset(("kill", "fire", "arrest", "abduct", "generic", "moved", "loot", "weak"))  # what a crime has too
+
+SLIGHT = frozenset(("weak", "enter", "lead"))
 
 
 def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
@@ -580,11 +601,7 @@ def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
     if any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war for h in c.hits.of("places")):
         return False
     for h in c.hits.of("triggers"):
-        if h.entry.flags & {"strong", "protest", "capture", "agreement"} and not h.entry.flags & {
-            "weak",
-            "enter",
-            "lead",
-        }:
+        if h.entry.flags & {"strong", "protest", "capture", "agreement"} and not h.entry.flags & SLIGHT:
             return False
     if any(h.entry.get("kind") in ("political", "politics") for h in c.hits.of("cues")):
         return False
