@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from processors.extract.actors import allied
+from processors.extract.actors import UNIDENTIFIED, allied
 from processors.extract.dates import Mention
 from processors.extract.frames import Frame
 from processors.extract.places import Found as Place
@@ -15,6 +15,7 @@ from processors.extract.sources import Speaker
 
 SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # tell how
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
+APART_TIMES, APART_BY = 4, 5  # so far apart are no two sources' tolls of one incident
 STATED_DAYS = 3  # a statement on an incident follows it by no more
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
@@ -45,6 +46,7 @@ class Told:
     sentence: int = 0
     countries: frozenset[str] = frozenset()
     headline: bool = False
+    tallies: frozenset[tuple[str, frozenset[str], int]] = frozenset()  # (outcome, sides, count) of whole claims
     firm: bool = False  # the date is the incident's own, not that of a statement
     apart: bool = False  # its own words say that it is another one («elsewhere», «another six»)
 
@@ -98,7 +100,20 @@ def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
 
 def _against(a: Told, b: Told) -> bool:
     """Whether two tellings can not be of one incident: what befell, when, where or who did it."""
-    return not (a.realis == b.realis and _types(a, b) and _dates(a, b) and _sides(a, b)) or _elsewhere(a, b)
+    alike = a.realis == b.realis and _types(a, b) and _dates(a, b) and _sides(a, b)
+    return not alike or _elsewhere(a, b) or _other_toll(a, b)
+
+
+def _other_toll(a: Told, b: Told) -> bool:
+    """Whether two tellings count the same people's fate, and one of them several times what the other does."""
+    if a.headline and b.sentence <= 2:
+        return False  # a headline may round, or count those of several places
+    for outcome, sides, count in a.tallies:
+        for other, theirs, number in b.tallies:
+            least, most = min(count, number), max(count, number)
+            if outcome == other and sides == theirs and most >= APART_TIMES * least and most - least >= APART_BY:
+                return True
+    return False
 
 
 def _types(a: Told, b: Told) -> bool:
@@ -167,15 +182,15 @@ def _places(a: Told, b: Told) -> bool:
 
 
 def _sides(a: Told, b: Told) -> bool:
-    if a.type == b.type == "Armed clash" and _pair(a) == _pair(b):
+    if a.type == b.type == "Armed clash" and _pair(a) is not None and _pair(a) == _pair(b):
         return True  # the one who strikes back fights the same fight
     if {a.type, b.type} <= PROTESTS and abs(a.sentence - b.sentence) <= 1:
         return True  # a crowd and those who drive it apart
-    x, y = _sides_named(a), _sides_named(b)
+    x, y = _sides_named(a) - UNIDENTIFIED, _sides_named(b) - UNIDENTIFIED
     if x and y and not any(allied(p, q) for p in x for q in y):
         return False
-    p = {r.actor for r in a.roles if r.role == "target" and r.rule not in COUNTED}
-    q = {r.actor for r in b.roles if r.role == "target" and r.rule not in COUNTED}
+    p = {r.actor for r in a.roles if r.role == "target" and r.rule not in COUNTED} - UNIDENTIFIED
+    q = {r.actor for r in b.roles if r.role == "target" and r.rule not in COUNTED} - UNIDENTIFIED
     crossed = (x and q and any(i in q for i in x)) or (y and p and any(i in p for i in y))
     return not crossed
 

@@ -9,6 +9,7 @@ from processors.extract.actors import Ids
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
+from processors.extract.dates import DAYS_BEFORE
 from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
@@ -112,4 +113,7 @@ def _told(
         inherited=inherited, roles=found, claims=own, speakers=speakers, keys=keys, admin=admin,
         sentence=c.r.sentence[f.at], headline=sentence.headline,
         countries=frozenset(p.country for p in where if p.country), firm=firm,
+        tallies=frozenset((x.outcome, frozenset(s for s, _ in x.sides), x.count) for x in (claims[k] for k in own)
+                          if x.part_of is None and x.count),
+        apart=date is not None and date.rule == DAYS_BEFORE,
     )  # fmt: skip
