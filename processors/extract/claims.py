@@ -12,17 +12,19 @@ from dataclasses import replace
 from processors.extract.context import LONGEST, MOST, Context, Found, Sides
 from processors.extract.governors import (
     MENDED,
+    demanded,
     fate,
     governor_of,
     in_court,
     joint_governor,
+    of_disease,
     overriding,
     post_outcome,
 )
 from processors.extract.implied import implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
-from processors.extract.parts import as_part, listed, with_sums
+from processors.extract.parts import as_part, listed, whole_of, with_sums
 from processors.extract.phrases import Phrase, backed, joint_noun, make, phrase_of, sides_of
 from processors.text import COMMA, SENTENCE, SPACE
 
@@ -68,18 +70,70 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
     if phrase is None:
         return None
     if phrase.noun is not None and phrase.last < len(c.r.words):
-        after = hedge_after(c.hits, phrase.noun.last) if c.joined(phrase.noun.last) else None
+        after = next(
+            (h for k in (phrase.noun.last, phrase.last) if c.joined(k) and (h := hedge_after(c.hits, k))), None
+        )
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
             phrase = replace(phrase, last=max(phrase.last, after.last))
     if q.first >= 2 and c.r.words[q.first - 1] == "اصل" and c.r.words[q.first - 2] in ("من", "ومن"):
         return None  # «من أصل 50 مخطوفاً»
-    for rule in (as_part, _between_fates, _own_outcome, _by_dozens, _tally, _after, _governed, _against, _coordinated,
-                 _new_sum):  # fmt: skip
+    for rule in (_their_number, as_part, _between_fates, _among, _own_outcome, _by_dozens, _tally, _after, _governed,
+                 _against, _coordinated, _new_sum):  # fmt: skip
         claim = rule(c, q, phrase, found)
         if claim is not None:
             return claim
     return None
+
+
+def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«مقتل جميع المهاجمين وعددهم 14», «أسرى يبلغ عددهم 30»: the number of people told of without one before."""
+    cue = c.cue(q.first - 1, "number") if q.first else None
+    if cue is None or not cue.suffix.startswith("ه") or q.count is None:
+        return None
+    low = max(c.r.bounds(q.core)[0], q.first - THEIR_REACH)
+    if found and found[-1].last > low and found[-1].count is None and found[-1].hedge == "unspecified":
+        told = found.pop()
+        same = replace(p, noun=p.noun or c.hits.at("persons", told.at), sides=told.sides, side_rule=told.side_rule)
+        return make(c, q, same, told.outcome, "their-number", found, first=told.first, governor=told.governor,
+                    part_of=told.part_of)  # fmt: skip
+    low = max(low, found[-1].last) if found else low
+    for k in range(q.first - 2, low - 1, -1):
+        noun = c.hits.at("persons", k)
+        if noun is None or noun.entry.form != "plural" or noun.prefix.startswith("و"):
+            continue
+        hit = governor_of(c, replace(q, first=noun.first, core=noun.first), found)
+        outcome = noun.entry.get("outcome") or (fate(c, hit) if hit is not None and hit.last == noun.first else "")
+        if not outcome or c.hits.at("outcomes", k) is not None:
+            return None
+        sides, _, rule = sides_of(c, noun, noun.last)
+        same = replace(p, noun=noun, sides=sides, side_rule=rule)
+        first = hit.first if hit is not None else noun.first
+        return make(c, q, same, outcome, "their-number", found, first=first, governor=first)
+    return None
+
+
+THEIR_REACH = 12  # words between people and their number
+
+
+def _among(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«8 صحفيين بين قتلى التفجير», «وكان بين الجرحى ثلاثة أطفال»."""
+    k = p.noun.last if p.noun is not None else q.last
+    if c.joined(k) and c.r.words[k] in AMONG:
+        k += c.r.words[k] in ("من", "ومن")
+        fated = c.hits.at("persons", k + 1) if c.r.words[k] in AMONG[:2] else None
+        if fated is not None and fated.entry.form == "plural" and fated.entry.get("outcome") in MENDED | {"killed"}:
+            return make(c, q, p, fated.entry.get("outcome"), "among", found, last=fated.last, governor=fated.first)
+    fated = c.hits.at("persons", q.first - 1) if q.first > 1 else None
+    if fated is None or not fated.definite or fated.entry.form != "plural" or not fated.entry.get("outcome"):
+        return None
+    if c.r.words[fated.first - 1] not in AMONG or not c.joined(q.first) or p.noun is None or p.noun.first < q.last:
+        return None
+    return make(c, q, p, fated.entry.get("outcome"), "among", found, first=fated.first - 1, governor=fated.first,
+                part_of=whole_of(c, q, found))  # fmt: skip
+
+
+AMONG = ("بين", "ضمن", "من", "ومن", "وبين")
 
 
 def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -88,6 +142,8 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
         return None
     outcome = p.noun.entry.get("outcome")
     governor = overriding(c, governor_of(c, q, found), outcome, p.joint) if outcome in MENDED else None
+    if governor is not None and demanded(c, governor):
+        return None
     if governor is not None:
         after = fate(c, governor)
         if after == "released" and not p.sides:
@@ -141,17 +197,26 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     post = post_outcome(c, start)
     if post is None:
         return None
+    if post[0] == "displaced" and not _homes(p):
+        return None
     governed = governor_of(c, q, found)
     if governed is not None and governed.last == q.first and governed.entry.get("outcome"):
         return None
-    last = post[1]
+    governor = post[1] - 1
+    last = start if c.cue(start, "part") else post[1]  # a part between is a claim of its own
     if c.r.ends[last - 1] - c.r.starts[q.first] > LONGEST:
         return None
     first = None
     part = None
     if found and c.r.words[q.first].startswith("و") and q.first - found[-1].last <= 1 and found[-1].part_of is not None:
         part = found[-1].part_of
-    return make(c, q, p, post[0], "people-verb", found, first=first, last=last, governor=last - 1, part_of=part)
+    return make(c, q, p, post[0], "people-verb", found, first=first, last=last, governor=governor, part_of=part)
+
+
+def _homes(p: Phrase) -> bool:
+    """Whether the people could flee their homes: no fighters («200 جندي غادروا»), prisoners or protesters."""
+    away = p.noun is not None and p.noun.entry.get("category") in ("combatant", "detainee", "journalist")
+    return not away and not any(side == "protesters" for side, _ in p.sides)
 
 
 def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -166,7 +231,7 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         return None  # «فرار مئات السجناء»
     if "loses" in hit.entry.flags and (p.noun is None or p.noun.entry.get("category") != "combatant"):
         return None
-    if "natural" in hit.entry.flags and p.noun is None:
+    if ("natural" in hit.entry.flags and (p.noun is None or of_disease(c, hit.first))) or demanded(c, hit):
         return None
     if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
         return None

@@ -33,7 +33,9 @@ def governor_of(c: Context, q: Quantity, found: list[Found]) -> Hit | None:
 
 def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
     """A verb that follows its people from word `k`: (outcome, end)."""
-    for step in range(7):
+    inserted = _behind_part(c, k)
+    k = inserted or k
+    for step in range(1 if inserted else 7):
         i = k + step
         if i >= len(c.r.words) or c.r.gap[i] >= SENTENCE:
             return None
@@ -43,9 +45,10 @@ def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
         if hit is not None and hit.entry.get("voice") != "noun":
             voice, outcome = hit.entry.get("voice"), hit.entry.get("outcome")
             lead = c.r.words[i - 1]
-            if voice == "nominal" and (lead == "تم" or (lead == "الي" and outcome == "displaced")):
+            done = lead in DONE or (hit.suffix.strip("ا") and c.r.words[i - 2] in DONE)
+            if voice == "nominal" and (done or (lead == "الي" and outcome == "displaced")):
                 return outcome, hit.last
-            if voice == "post" and "light" not in hit.entry.flags and not hit.prefix:
+            if voice == "post" and "light" not in hit.entry.flags and hit.prefix in ("", "ال"):
                 return outcome, hit.last
             if voice == "verb" and not hit.prefix and outcome and "weak" not in hit.entry.flags:
                 if "pair" in hit.entry.flags:
@@ -56,6 +59,18 @@ def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
         if new_number(c, i) or c.cue(i, "block", "part"):
             return None
     return None
+
+
+DONE = ("تم", "تمت", "جري", "جرت", "يتم", "تتم")  # «تم [القبض عليهم]», «جرى [تحييدهم]»
+PART_REACH = 9  # words of «، من بينهم 35 طفلا،»
+
+
+def _behind_part(c: Context, k: int) -> int | None:
+    """The word behind a part that commas set off: «230 مدنياً، بينهم 35 طفلاً، | قتلوا»."""
+    if k >= len(c.r.words) or c.r.gap[k] != COMMA or c.cue(k, "part") is None:
+        return None
+    close = next((i for i in range(k + 1, min(k + PART_REACH, len(c.r.words))) if c.r.gap[i] != SPACE), None)
+    return close if close is not None and c.r.gap[close] == COMMA else None
 
 
 def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
@@ -111,6 +126,30 @@ def joint_governor(c: Context, hit: Hit) -> Hit | None:
             voice = other.entry.get("voice")
             return other if both == {"killed", "injured"} and voice in ("nominal", "verb", "active") else None
     return None
+
+
+def of_disease(c: Context, i: int) -> bool:
+    """«توفي 2300 شخص بالكوليرا»: whether the sentence of a death tells of a disease or an accident."""
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "accident") for k in range(max(low, i - 30), min(high, i + 30)))
+
+
+def demanded(c: Context, hit: Hit) -> bool:
+    """«طالبت ... بالإفراج عن 20 أسيراً», «دعا إلى إجلاء ...»: what somebody asks for has not happened."""
+    if hit.entry.get("voice") != "nominal":
+        return False
+    asked = hit.prefix in ("ب", "بال", "ل", "لل") or (hit.first and c.r.words[hit.first - 1] == "الي")
+    low = max(c.r.bounds(hit.first)[0], hit.first - DEMAND_REACH)
+    return bool(asked) and any(
+        c.cue(k, "urges") and not _told_between(c, k + 1, hit.first) for k in range(low, hit.first)
+    )
+
+
+DEMAND_REACH = 12  # words
+
+
+def _told_between(c: Context, first: int, last: int) -> bool:
+    return any(c.r.gap[k] == COMMA or c.cue(k, "block", "after") for k in range(first, last))
 
 
 def in_court(c: Context, i: int) -> bool:

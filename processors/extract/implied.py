@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from processors.extract.actors import UNIDENTIFIED
 from processors.extract.context import Context, Found, Sides
-from processors.extract.governors import fate, in_court, overriding, post_outcome
+from processors.extract.governors import demanded, fate, in_court, overriding, post_outcome
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
 from processors.extract.parts import as_part, listed
@@ -76,7 +76,11 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         q = replace(q, count=1, hedge="exact")
     elif form != "plural":
         return None
+    second = _second(c, noun) if form == "singular" and not own else None
+    if second is not None:
+        q = replace(q, count=2)
     sides, end, side_rule = sides_of(c, noun, noun.last)
+    end = max(end, second or 0)
     joint = joint_noun(c, noun) if form != "singular" else None
     phrase = Phrase(noun, max(end, joint.last if joint else 0), sides, side_rule, joint is not None)
     if q.count is None:
@@ -86,7 +90,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if "follower" in noun.entry.flags and (hit is None or not _stops(c, noun.last)):
         return None  # «ثالث» of people, not «ثالث أكبر مدن»
     known = not one_of and (noun.definite or bool(noun.suffix.strip("ا")))  # «الجندي», «شقيقته»
-    after = hedge_after(c.hits, noun.last) if c.joined(noun.last) else None
+    after = next((h for k in (noun.last, end) if c.joined(k) and (h := hedge_after(c.hits, k))), None)
     if after is not None:
         q = with_hedge(q, after)
     if own and not anew:
@@ -97,6 +101,8 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         return make(c, q, phrase, own, "implied-" + form, found)
     if hit is not None:
         if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
+            return None
+        if demanded(c, hit):
             return None
         last = c.r.bounds(noun.first)[1]
         pair = next((k for k in range(noun.last, min(noun.last + 8, last))
@@ -126,6 +132,16 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if post is not None:
         return make(c, q, phrase, "killed", "implied-verb", found, last=post, governor=post - 1)
     return _implied_part(c, q, phrase, found)
+
+
+def _second(c: Context, noun: Hit) -> int | None:
+    """«ضابط وضابط صف آخران»: the word behind two single people whom «آخران» joins."""
+    other = c.hits.at("persons", noun.last) if c.joined(noun.last) else None
+    if other is None or other.prefix != "و" or other.entry.form != "singular" or not c.joined(other.last):
+        return None
+    if c.hits.at("outcomes", other.first) is not None or other.entry.get("outcome"):
+        return None  # «مدني وإصابة آخرين»
+    return other.last + 1 if c.r.words[other.last] in ("اخران", "اخرين") else None
 
 
 def _flat(x: tuple[Sides, int, str]) -> tuple[Sides, str]:
@@ -292,9 +308,9 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
         if k in c.dated or c.hits.at("hedges", k) is not None:
             continue
         if any(j in c.named and c.named[j].last > k for j in range(k, max(k - 4, -1), -1)) and (
-            noun.entry.form == "dual" or (noun.suffix == "ا" and noun.entry.form == "singular")
+            noun.entry.form == "dual" or (noun.suffix == "ا" and noun.entry.form == "singular") or noun.prefix == "ل"
         ):
-            continue
+            continue  # «اعتقال السلطات السعودية لمواطن»
         if noun.entry.form == "singular" and not noun.prefix.startswith("و") and (known := _doer(c, k, noun)):
             doer = known
             continue

@@ -265,16 +265,19 @@ def _entries(path: Path, file: str, line: int, columns: Mapping[str, str]) -> It
 
 
 def person_forms(columns: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(form, text, class) of a person noun: its singular, its duals, and the plurals that its row lists."""
+    """(form, text, class) of a person noun: its singular, its duals («شقيقيه»), and the plurals that its row lists."""
     singular = fold_word(columns["singular"])
     plurals = {fold_word(p) for p in columns.get("plural", "").split("|") if p.strip()}
-    yield "singular", singular, "noun"
-    if "nodual" not in columns.get("flags", "").split():
+    yield "singular", singular, "bare" if singular.endswith("ه") else "noun"  # «زوجها» is no «زوجة»
+    flags = columns.get("flags", "").split()
+    if "nodual" not in flags:
         stem = singular[:-1] + "ت" if singular.endswith("ه") else singular
         stem = stem[:-1] + "ي" if singular.endswith("ي") else stem
         for dual in (stem + "ان", stem + "ين"):
             if dual not in plurals:
                 yield "dual", dual, "noun"
+        if "kin" in flags or columns.get("category") == "child":
+            yield from (("dual", stem + end + their, "word") for end in "اي" for their in ("ه", "ها", "هما", "هم"))
     for plural in sorted(plurals):
         yield "plural", plural, "noun"
         if plural.endswith(("ين", "ون")) and len(plural) > 4:  # «مقاتليه», «مسلحو»

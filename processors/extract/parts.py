@@ -8,7 +8,7 @@ from processors.extract.context import Context, Found
 from processors.extract.governors import governor_of, post_outcome
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
-from processors.extract.phrases import Phrase, make, sides_of
+from processors.extract.phrases import Phrase, make, new_number, sides_of
 from processors.text import SPACE
 
 
@@ -18,13 +18,13 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
         return None
     noun_end = p.noun.last if p.noun is not None else q.last
     marker = _marker_before(c, q.first)
-    behind = next((k for k in range(noun_end, min(noun_end + 3, len(c.r.words))) if c.cue(k, "part_after")), None)
+    behind = _marker_behind(c, noun_end)
     partitive = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
     after = noun_end if partitive else None
     aside = _aside(c, q, found)
     if marker is None and behind is None and after is None and not aside:
         return None
-    whole = _whole(c, q, found, far=behind is not None)
+    whole = whole_of(c, q, found, far=behind is not None)
     if whole is None:
         return None
     parent = found[whole]
@@ -49,6 +49,16 @@ def _marker_before(c: Context, i: int) -> Hit | None:
     return None
 
 
+def _marker_behind(c: Context, k: int) -> int | None:
+    """«18 شخصا [من القتلى]»: within three words, where nothing else is told between."""
+    for i in range(k, min(k + 3, len(c.r.words))):
+        if c.cue(i, "part_after") is not None:
+            return i
+        if c.hits.at("outcomes", i) is not None or new_number(c, i):
+            return None
+    return None
+
+
 def _aside(c: Context, q: Quantity, found: list[Found]) -> bool:
     """A breakdown in brackets or behind a colon right after the claim."""
     before = c.r.text[c.r.ends[q.first - 1] : c.r.starts[q.first]].strip() if q.first else ""
@@ -57,7 +67,10 @@ def _aside(c: Context, q: Quantity, found: list[Found]) -> bool:
     return 0 <= q.first - found[-1].last <= 1
 
 
-def _whole(c: Context, q: Quantity, found: list[Found], far: bool = False) -> int | None:
+LEAST: dict[str, int] = {"dozens": 20, "hundreds": 200, "thousands": 2000}  # people of a vague number
+
+
+def whole_of(c: Context, q: Quantity, found: list[Found], far: bool = False) -> int | None:
     """The claim that a part belongs to: the nearest before it in this sentence or the last, not itself a sibling."""
     s = c.r.sentence[q.core]
     for i in range(len(found) - 1, max(len(found) - 6, -1), -1):
@@ -66,7 +79,7 @@ def _whole(c: Context, q: Quantity, found: list[Found], far: bool = False) -> in
             return None
         if far and claim.outcome not in ("killed", "injured", "killed_or_injured"):
             continue
-        bigger = claim.count is None or q.count is None or claim.count > q.count
+        bigger = claim.count is None or claim.count > (q.count or LEAST.get(q.hedge, 0))
         if bigger and (claim.part_of is None or q.core - claim.last <= 14):
             return i
     return None

@@ -44,6 +44,9 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
         last = joint.last if joint else noun.last
         sides, end, rule = sides_of(c, noun, last)
         return Phrase(noun, end, sides, rule, joint is not None, bool(noun.suffix and noun.suffix != "ا"))
+    if c.r.words[k] in ("في", "بين") and c.cue(k + 1, "ranks") is not None:  # «25 في صفوف الشرطة»
+        sides, end, rule = sides_of(c, None, k)
+        return Phrase(None, end, sides, rule, False)
     if actor is not None and (k > q.last or q.vague):
         sides, end, rule = sides_of(c, None, k)
         return Phrase(None, end, sides, rule, False)
@@ -94,10 +97,13 @@ LOSS_REACH = 12  # words
 
 def _noun_before(c: Context, q: Quantity) -> Hit | None:
     """«الانتحاريون العشرة», «المعتقلين الثلاثة»."""
-    if not q.definite or q.count is None or not q.core or not c.joined(q.core):
+    k = q.core
+    digits = k > 1 and c.r.words[k - 1] == "ال" and c.r.ends[k - 1] == c.r.starts[k]  # «المسيحيين الـ20»
+    k -= digits
+    if not (q.definite or digits) or q.count is None or not k or not c.joined(k):
         return None
-    hit = c.hits.at("persons", q.core - 1)
-    return hit if hit is not None and hit.last == q.core and hit.entry.form == "plural" else None
+    hit = c.hits.at("persons", k - 1)
+    return hit if hit is not None and hit.last == k and hit.entry.form == "plural" else None
 
 
 def _bracketed(c: Context, q: Quantity) -> bool:
@@ -229,7 +235,7 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
                       and n.rule != "adjective" and "victim" not in n.flags), None)  # fmt: skip
         if owner is not None:
             return ((owner.id, owner),), start, "pronoun"
-    side = noun.entry.get("side")
+    side = noun.entry.get("side") or _side_of_epithet(c, noun)
     if side == "same":
         return (), start, "same"
     if "army" in noun.entry.flags:
@@ -237,6 +243,15 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
     if side:
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
+
+
+def _side_of_epithet(c: Context, noun: Hit) -> str:
+    """«مئة عنصر متشدد», «عشرة عناصر مسلحين»: the side of the adjective behind a fighter who has none."""
+    if noun.entry.get("category") != "combatant" or not c.joined(noun.last):
+        return ""
+    epithet = c.hits.at("persons", noun.last)
+    told = epithet is not None and epithet.entry.get("category") == "combatant" and not epithet.prefix.startswith("و")
+    return epithet.entry.get("side") if told and epithet is not None else ""
 
 
 def nobodys(claim: Found, sides: Sides) -> Sides:
