@@ -25,6 +25,7 @@ from processors.extract.english.step import load as load_english
 from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged
 from processors.extract.numbers import quantities
+from processors.extract.passages import old_passages
 from processors.extract.places import Found as Place
 from processors.extract.places import BARE, dateline, places
 from processors.extract.sources import Speaker, speakers
@@ -95,8 +96,7 @@ class Extract:
         speaking = Along(said, lambda s: s.at)
         numbers_found = claims(c, numbers)
         rules = cumulative(c, numbers_found)
-        reused = [(p.start, p.end) for p in unique.verdict.reused]
-        told = tellings(c, self.ids, where, numbers_found, rules, speaking, today, reused)
+        told = tellings(c, self.ids, where, numbers_found, rules, speaking, today, old_passages(unique))
         found = compose.events(c, self.ids, envelope, merged(told), numbers_found, said)
         totals = compose.tolls(c, self.ids, envelope, numbers_found, rules, where, speaking)
         return self._closed(unique, found, totals, None if found or totals else "no-frame")

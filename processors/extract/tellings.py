@@ -14,11 +14,12 @@ from processors.extract.frames import TOLD, Frame, frames
 from processors.extract.holders import conflict, held
 from processors.extract.kinds import crowded, typed
 from processors.extract.merge import Told
+from processors.extract.passages import rehomed, taken_over
 from processors.extract.places import Found as Place
 from processors.extract.roles import roles
 from processors.extract.scenes import scene
 from processors.extract.sources import Speaker, governing
-from processors.extract.when import date_of, realis
+from processors.extract.when import carry_on, date_of, realis
 
 
 def tellings(
@@ -33,23 +34,19 @@ def tellings(
         found = [f for f in found if f.realis not in TOLD]
         real = []
     own: dict[int, list[int]] = {}
-    for claim, home in _homes(c, found, claims, rules).items():
+    for claim, home in rehomed(c, _homes(c, found, claims, rules), found, claims, reused).items():
         own.setdefault(home, []).append(claim)
     out: list[Told] = []
     crowd = crowded(c)
     for k, frame in enumerate(found):
         out.append(_told(c, ids, frame, own.get(k, []), places, claims, said, today, out, crowd))
     for t in out:
-        if t.realis == "reported" and _old(c, t.frame, reused):
+        word = t.frame.trigger
+        if t.realis == "reported" and taken_over(c, word.first, word.last, reused):
             t.realis = "recap"
+    carry_on(c, out)
     told = {t.type for t in out if t.realis in TOLD}
     return [t for t in out if t.realis in TOLD or (t.type not in told and not t.generic)]
-
-
-def _old(c: Context, f: Frame, reused: Sequence[tuple[int, int]]) -> bool:
-    """Whether a frame stands in a passage taken over from an older article. reused: raw spans."""
-    start, end = c.r.span(f.trigger.first, f.trigger.last)
-    return any(a <= start and end <= b for a, b in reused)
 
 
 def _violent(c: Context, ids: Ids, found: Sequence[Frame], claims: Sequence[Claim]) -> bool:

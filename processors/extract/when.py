@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from processors.extract.context import Context
 from processors.extract.dates import DAYS_BEFORE, Mention
 from processors.extract.frames import TOLD, Frame
+from processors.extract.merge import Told
 from processors.extract.tolls import WINDOW_DAYS
 from processors.text import COMMA, SPACE
 
@@ -130,6 +132,9 @@ def _background(c: Context, f: Frame, date: Mention | None) -> bool:
         return False
     if any(c.cue(k, "habit") for k in range(f.inner[0], f.inner[1])):
         return True
+    first = c.r.bounds(f.at)[0]
+    if any(c.cue(k, "opinion") for k in range(first, min(first + 3, f.at))):
+        return True
     low = max(c.r.bounds(f.at)[0], f.at - 80)
     return any(
         m.kind in ("since", "window") and m.days > NEWS_DAYS and m.first < f.at
@@ -172,3 +177,16 @@ def day_of_article(c: Context, last: int, today: dt.date | None) -> Mention | No
 
 LEAD_SENTENCES = 3  # the headline and two more
 FAR = 400  # words that are looked through
+
+
+def carry_on(c: Context, told: Sequence[Told]) -> None:
+    """Makes recaps of undated tellings that go on about what a sentence of an earlier day told right before them:
+    «وتبنى التنظيم الهجوم», «كما أصيب ...»."""
+    for previous, t in pairwise(told):
+        if t.realis != "reported" or t.date is not None or t.sentence - previous.sentence not in (0, 1):
+            continue
+        past = previous.realis == "recap" and previous.date is not None and previous.date.kind == "point"
+        low = c.r.bounds(t.frame.at)[0]
+        anaphoric = t.frame.trigger.definite or any(c.cue(k, "claimed") for k in range(low, t.frame.at)[-REACH:])
+        if past and (anaphoric or c.r.words[low] in ("كما", "كذلك")) and (t.inherited or t.keys <= previous.keys):
+            t.realis = "recap"
