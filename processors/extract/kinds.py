@@ -31,10 +31,9 @@ def typed(
         return "Disrupted weapons use", False
     if f.type in _STRIKES and _with_clashes(c, f):
         return "Armed clash", False
-    if _on_protesters(c, ids, f, found, own, claims, crowd):
-        return "Excessive force against protesters", False
-    if crowd and _riot(c, ids, f, found):
-        return "Violent demonstration", False
+    street = _street(c, ids, f, found, own, claims, crowd)
+    if street is not None:
+        return street
     if "moved" in f.flags:
         return "Other", True
     if "capture" in f.flags:
@@ -86,6 +85,28 @@ def crowded(c: Context) -> bool:
     return said >= (1 if len(c.r.words) <= BRIEF else CROWD_LEAST)
 
 
+def _street(
+    c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
+) -> tuple[str, bool] | None:
+    """The type of what befell a crowd, and whether it is but a guess; None for what has none in it."""
+    if _on_protesters(c, ids, f, found, own, claims, crowd):
+        return "Excessive force against protesters", False
+    if f.type == "Peaceful protest" and _driven_apart(c, f):
+        return "Protest with intervention", False
+    if not crowd or any(_fighter(c, ids, r) for r in found):
+        return None
+    if "clash" in f.flags:
+        return "Violent demonstration", False
+    return ("Violent demonstration", True) if "kill" in f.flags and _hurt_there(c, f) else None
+
+
+def _fighter(c: Context, ids: Ids, r: Role) -> bool:
+    """Whether a side is an armed group: no state's force, nor but people of a nation («الفلسطينيين»)."""
+    named = c.named.get(r.first)
+    nation = named is not None and named.weak
+    return ids.armed(r.actor) and ids.kind(ids.near(r.actor)) not in _FORCES and not nation
+
+
 def _on_protesters(
     c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
 ) -> bool:
@@ -110,16 +131,23 @@ _HURT = frozenset(("killed", "injured", "killed_or_injured"))
 _FORCES = frozenset(("state", "external", "unknown"))
 
 
-def _riot(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> bool:
-    """A clash with a crowd: no armed group fights in it."""
-    return "clash" in f.flags and all(
-        ids.kind(ids.near(r.actor)) in _FORCES or not ids.armed(r.actor) or _people(c, r) for r in found)  # fmt: skip
+def _driven_apart(c: Context, f: Frame) -> bool:
+    """«مظاهرة [فرقتها] قوات الأمن», «تظاهرة لكن قوات الأمن عملت على [تفريقها]»."""
+    reach = range(f.trigger.last, min(f.trigger.last + APART, c.r.bounds(f.at)[1]))
+    return any((h := c.hits.at("triggers", k)) and h.entry.get("type") == "Protest with intervention" for k in reach)
 
 
-def _people(c: Context, r: Role) -> bool:
-    """Whether a side is but people of a nation («الفلسطينيين»)."""
-    named = c.named.get(r.first)
-    return named is not None and named.weak
+APART = 12  # words from a protest to those who break it up
+
+
+def _hurt_there(c: Context, f: Frame) -> bool:
+    """Whether people hurt by nobody named are a crowd's: their sentence or the one before tells of a protest, and of no
+    weapon."""
+    low = c.r.bounds(f.at)[0]
+    before = c.r.bounds(low - 1)[0] if low else 0
+    near = [h for k in range(before, c.r.bounds(f.at)[1]) if (h := c.hits.at("triggers", k)) is not None]
+    return any("protest" in h.entry.flags for h in near) and not any(
+        "strong" in h.entry.flags and "protest" not in h.entry.flags for h in near)  # fmt: skip
 
 
 def _attack_type(
