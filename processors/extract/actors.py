@@ -209,6 +209,8 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     i = hit.first
     if not i or r.gap[i] > SPACE or hit.prefix not in ("", "ال"):
         return False
+    if any(hits.cue(k, ("border",)) for k in range(max(0, hit.first - BORDER_REACH), hit.first)):
+        return True  # «على الحدود بين غزة و[إسرائيل]»
     if any(hits.cue(k, ("the_capital",)) and r.gap[k + 1] == SPACE for k in (i - 1, i - 2) if k >= 0):
         return True
     struck = next((h for k in (i - 1, i - 2) if k >= 0 and (h := hits.at("triggers", k)) and h.last == i), None)
@@ -222,6 +224,7 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
 
 
+BORDER_REACH = 5  # words
 _POINTING = ("both", "the_group", "the_latter", "own_force", "own_place")
 _ITS = frozenset(("ه", "ها", "هم", "نا"))
 

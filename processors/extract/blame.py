@@ -14,6 +14,7 @@ from processors.extract.roles import Role
 from processors.text import COMMA
 
 REACH = 14  # words between the parts of a statement
+ACCUSED_REACH = 24  # words between accusing and what of
 BEFORE = 3  # sentences that a statement may look back for its incident
 UNCLAIMED = PROTEST | {"Arrests", "Agreement", "Non-violent transfer of territory", "Change to group/activity",
                        "Headquarters or base established", "Disrupted weapons use"}  # fmt: skip
@@ -86,7 +87,8 @@ def blamed(said: Sequence[Blame], incidents: Sequence[Incident], sentence: Seque
             same.add(before[2])
         role = Role("attacker", b.named.id, b.named.first, b.named.last, "claimed" if b.owned else "blamed")
         for k in same:
-            if all(r.actor != b.named.id or r.role == "attacker" for t in incidents[k].tellings for r in t.roles):
+            others = [t for t in incidents[k].tellings if t.sentence != here]
+            if all(r.actor != b.named.id or r.role == "attacker" for t in others for r in t.roles):
                 out.setdefault(k, []).append(role)
     return out
 
@@ -111,8 +113,9 @@ def _owner(c: Context, ids: Ids, hit: Hit) -> Named | None:
 def _accused(c: Context, ids: Ids, hit: Hit) -> Named | None:
     """«حملت [الجماعة] مسؤولية», «اتهم الجيش [الحركة] بالوقوف وراء»: the last one named behind the verb."""
     low = c.r.bounds(hit.first)[0]
-    verbs = [k for k in range(max(low, hit.first - REACH), hit.first) if accuses(c, k)]
+    verbs = [k for k in range(max(low, hit.first - ACCUSED_REACH), hit.first) if accuses(c, k)]
     between = _sides(c, ids, verbs[-1] + 1, hit.first) if verbs else []
+    between = [n for n in between if not any(c.cue(k, "rules_over", "held") for k in range(n.first - 3, n.first))]
     return between[-1] if between else None
 
 

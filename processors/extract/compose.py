@@ -155,11 +155,12 @@ FOUGHT = frozenset(
 )  # fmt: skip
 
 
-GUESSED = frozenset(("people-counted", "civilian-object", "town-hit"))
-SOFT = frozenset(("holder", "town-hit"))  # rules that give way to another telling's
+GUESSED = frozenset(("people-counted", "civilian-object", "town-hit", "place-hit"))
+SOFT = frozenset(("holder", "town-hit", "place-hit"))  # rules that give way to another telling's
 HURT = frozenset(
     ("Armed clash", "Air/drone strike", "Shelling/artillery/missile attack", "Suicide bomb", "Attack", "Grenade",
-     "Remote explosive/landmine/IED", "Chemical weapon", "Sexual violence")
+     "Remote explosive/landmine/IED", "Chemical weapon", "Sexual violence",
+     "Excessive force against protesters")
 )  # fmt: skip
 HARMED = frozenset(("killed", "injured", "killed_or_injured"))
 
@@ -170,11 +171,7 @@ def opponents(incidents: Sequence[Incident]) -> dict[str, Role]:
     for incident in incidents:
         for told in incident.tellings:
             by = [r for r in told.roles if r.role == "attacker"]
-            at = [
-                r
-                for r in told.roles
-                if r.role == "target" and r.rule not in ("people-counted", "civilian-object", "town-hit")
-            ]
+            at = [r for r in told.roles if r.role == "target" and r.rule not in GUESSED]
             both = [r for r in told.roles if r.role == "participant"]
             for a in by:
                 for b in at:
@@ -286,6 +283,8 @@ def _actors(
             continue  # the telling that names the event best says who began
         pools = [p for t in ordered if (p := [r for r in t.roles if r.role == role])]
         pool = next((p for p in pools if p[0].rule not in SOFT), pools[0] if pools else [])
+        if role == "attacker" and all(r.actor in UNIDENTIFIED for r in pool):
+            pool = next((p for p in pools if any(r.actor not in UNIDENTIFIED for r in p)), pool)
         if role == "target":
             pool = [*pool, *(r for t in ordered for r in t.roles if r.role == role and r.rule == "victims")]
         taken = {r.actor for r in chosen}
@@ -320,9 +319,7 @@ def _days(incidents: Sequence[Incident], today: EventDate) -> list[Mention | Non
     return [found.get(k, m) for k, (_, m) in enumerate(own)]
 
 
-def _date(
-    c: Context, envelope: Envelope, incident: Incident, m: Mention | None
-) -> tuple[EventDate, tuple[Why, ...]]:
+def _date(c: Context, envelope: Envelope, incident: Incident, m: Mention | None) -> tuple[EventDate, tuple[Why, ...]]:
     if m is not None:
         return m.dated(c.r), (Why(rule=m.rule, span=c.r.span(m.first, m.last)),)
     day = day_of_article(c, incident.tellings[0].frame.at, envelope.today.end)

@@ -154,6 +154,18 @@ def _object_behind(c: Context, k: int) -> bool:
     return hit is not None or k in c.named or thing(c, k)
 
 
+def _by_doing(c: Context, ids: Ids, f: Frame) -> Named | None:
+    """«بدأ [التنظيم] هجومه، ...، بشن عشر عمليات»: the subject of what was begun, or answered, by doing so."""
+    if not any(c.cue(k, "perpetrating") for k in range(max(0, f.at - 3), f.at)):
+        return None
+    low = c.r.bounds(f.at)[0]
+    for n in c.actors.before(f.at, 4):
+        near = range(max(low, n.first - 2), min(n.last + 2, f.at))
+        if n.first >= low and n.rule != "adjective" and ids.armed(n.id) and any(c.cue(k, "starts") for k in near):
+            return n
+    return None
+
+
 def _agent_further(c: Context, ids: Ids, f: Frame) -> Named | None:
     """«توفي شاب، ...، متأثرا بجروح أصيب بها برصاص [الجيش]»: a doer further on in the sentence, before another event."""
     if f.type in PROTEST or f.flags & {"moved", "transfer", "agreement", "arrest", "capture"}:
@@ -222,6 +234,7 @@ _RULES = (
     ("relative", _relative),
     ("announced", _announced),
     ("its-own", _own_deed),
+    ("by-doing", _by_doing),
     ("agent-further", _agent_further),
     ("authority", _authority),
 )

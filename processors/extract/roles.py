@@ -42,7 +42,7 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     """Roles of a frame, each actor once a role."""
     near = [n for n in c.actors.between(*f.inner) if not backed(c, n)]
     victims = {id(named) for k in f.claims if claims[k].count != 0 for _, named in claims[k].sides if named is not None}
-    if "clash" in f.flags:
+    if f.flags & {"clash", "agreement"}:
         found = _clash(c, ids, f, near)
         if found:
             return found
@@ -77,16 +77,16 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     if f.type in PROTEST_BY and not any(x.role == "attacker" for x in out):
         out.insert(0, Role("attacker", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in PROTEST:
-        hit = next((h for k in range(f.at, f.inner[1]) if (h := c.cue(k, "civil_target"))), None)
+        hit = next((h for k in range(f.at, f.inner[1]) if (h := _civil(c, k))), None)
         hit = hit if hit is not None and _onto(c, f, hit.first) else _undergoing(c, f)
         if hit is not None:
             out.append(Role("target", "civilians", hit.first, hit.last, "civilian-object"))
-        elif (people := _people_hit(c, f) or _town_hit(c, f)) is not None:
+        elif (people := _people_hit(c, f) or _place_hit(c, f) or _town_hit(c, f)) is not None:
             out.append(people)
     if "capture" in f.flags and not any(x.role == "attacker" for x in out):
         low = max(c.r.bounds(f.at)[0], f.at - 25)
         before = next((n for n in c.actors.before(f.at, 20) if low <= n.first and not n.weak
-                       and n.rule != "adjective" and ids.armed(n.id)), None)  # fmt: skip
+                       and n.rule != "adjective" and ids.armed(n.id) and not backed(c, n)), None)  # fmt: skip
         if before is not None:
             out.insert(0, Role("attacker", before.id, before.first, before.last, "subject-carried-on"))
     if not any(x.role == "target" for x in out) and (at := _against(c, ids, f, out)) is not None:
@@ -94,7 +94,8 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     if not any(x.role == "attacker" for x in out) and (by := doer(c, ids, f)) is not None:
         n, rule = by
         out.insert(0, Role("attacker", n.armed or n.id, n.first, n.last, rule))
-    return _consistent(out)
+    aimed = any(x.role == "target" and x.rule != "thing-near" for x in out)
+    return _consistent([x for x in out if x.rule != "thing-near"] if aimed else out)
 
 
 def _against(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> Role | None:
@@ -140,7 +141,15 @@ def _undergoing(c: Context, f: Frame) -> Hit | None:
     if verb is None:
         return None
     near = (*range(verb + 1, f.at), *range(max(f.inner[0], verb - 3), verb))
-    return next((h for k in near if (h := c.cue(k, "civil_target"))), None)
+    return next((h for k in near if (h := _civil(c, k))), None)
+
+
+def _civil(c: Context, k: int) -> Hit | None:
+    """A civilian thing at word `k`: a market, an airport, but no air base."""
+    hit = c.cue(k, "civil_target")
+    if hit is None or any(c.cue(j, "military") for j in range(hit.last, min(hit.last + 4, len(c.r.words)))):
+        return None
+    return hit
 
 
 def _people_hit(c: Context, f: Frame) -> Role | None:
@@ -173,27 +182,63 @@ def _people_hit(c: Context, f: Frame) -> Role | None:
 PEOPLE_REACH = 8  # words
 
 
-def _town_hit(c: Context, f: Frame) -> Role | None:
-    """«قصف [مدينة دوما]», «غارات على [بلدة]»: a place where people live, as the thing that is shelled."""
-    if f.type not in SHELLED:
-        return None
-    for k in range(f.trigger.last, min(f.inner[1], f.trigger.last + TOWN_REACH)):
-        if c.r.gap[k] > SPACE and k > f.trigger.last:
-            return None
-        if c.cue(k, "same_place", "town") is None:
+def _place_hit(c: Context, f: Frame) -> Role | None:
+    """«استهداف [مطار] أبوظبي الدولي», «على [مصفاة]»: a civilian place that is hit; an airport is one by its name."""
+    for k in range(f.at, min(f.inner[1], f.at + PEOPLE_REACH + 4)):
+        hit = c.cue(k, "civil_place")
+        if hit is None or not _onto(c, f, k):
             continue
-        before = c.r.words[k - 1]
-        subject = next(iter(c.actors.before(k, 1)), None)
-        direct = verbish(f) and (k == f.trigger.last or (subject is not None and subject.last == k > f.at))
-        if direct or before in TO or c.r.words[k].startswith("ل") or c.cue(k - 1, "hits"):
-            return Role("target", "civilians", k, k + 1, "town-hit")
+        behind = [c.r.words[j] for j in range(hit.last, min(hit.last + 4, len(c.r.words)))]
+        if not hit.entry.text.startswith("مطار") or any(w in CIVIL_AIR for w in behind) or behind[:1] == ["في"]:
+            return Role("target", "civilians", k, hit.last, "place-hit")
     return None
+
+
+CIVIL_AIR = frozenset(("الدولي", "المدني", "مدني", "دولي"))
+
+
+def _town_hit(c: Context, f: Frame) -> Role | None:
+    """«قصف [مدينة دوما]», «غارات على شمال [غزة]», «تعرضت [البلدة] لقصف»: where people live, as what is hit."""
+    if f.type in SHELLED:
+        for k in range(f.trigger.last, min(f.inner[1], f.trigger.last + TOWN_REACH)):
+            if c.r.gap[k] > SPACE and k > f.trigger.last:
+                break
+            if _town(c, k) and _aimed_at(c, f, k):
+                return Role("target", "civilians", k, k + 1, "town-hit")
+    verb = next((k for k in range(f.at - 1, max(f.inner[0], f.at - TOWN_REACH) - 1, -1) if c.cue(k, "undergo")), None)
+    if verb is not None and (f.type in SHELLED or "generic" in f.flags) and _town(c, verb + 1):
+        return Role("target", "civilians", verb + 1, verb + 2, "town-hit")
+    return None
+
+
+def _town(c: Context, k: int) -> bool:
+    """Whether a town, its name or the word for it, stands at word `k`."""
+    if c.cue(k, "same_place", "town"):
+        return True
+    place = c.hits.at("places", k)
+    return place is not None and place.entry.get("precision") in ("town", "district") and k not in c.named
+
+
+def _aimed_at(c: Context, f: Frame, k: int) -> bool:
+    """Whether word `k` is what the trigger hits: its object, or behind «على», past a point of the compass."""
+    subject = next(iter(c.actors.before(k, 1)), None)
+    if verbish(f) and (k == f.trigger.last or (subject is not None and subject.last == k > f.at)):
+        return True
+    before = k - 1
+    while before > f.at and c.cue(before, "direction"):
+        before -= 1
+    return c.r.words[before] in TO or c.r.words[k].startswith("ل") or c.cue(k - 1, "hits") is not None
 
 
 SHELLED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack"))
 TOWN_REACH = 6  # words
 TO = frozenset(("علي", "صوب", "باتجاه", "نحو", "تجاه"))
 CIVIL = frozenset(("civilians", "journalists", "health_workers", "aid_workers", "prisoners", "protesters"))
+
+
+def _beside(c: Context, n: Named) -> bool:
+    """«خارج مركز ل[الشرطة]», «قرب مقر ل[الجيش]»: a thing that only tells where it was."""
+    return any(c.cue(k, "beside", "direction") for k in range(max(0, n.first - 4), n.first - 1))
 
 
 def _consistent(found: list[Role]) -> list[Role]:
@@ -218,10 +263,11 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
         fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective" and not backed(c, n)]
         if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
             near = fighters
-    sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags]
+    sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags and not _owner(c, n)]
     if len({n.id for n in sides}) < 2 and not any(n.also for n in sides):
         sides = [n for n in c.actors.between(max(low, f.at - 40), min(high, f.at + 40)) if not backed(c, n)
-                 and n.rule != "adjective" and "victim" not in n.flags]  # fmt: skip
+                 and n.rule != "adjective" and "victim" not in n.flags
+                 and not _owner(c, n)]  # fmt: skip
     strong = [n for n in sides if not n.weak] if near is not sides and between is None else []
     sides = strong if len({n.id for n in strong}) > 1 or any(n.also for n in strong) else sides
     begun = next((n for n in sides if _agent_before(c, n)), None)
@@ -241,6 +287,11 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
             alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
         return out if alone else []
     return out if len(out) > 1 else []
+
+
+def _owner(c: Context, n: Named) -> bool:
+    """«سفارة [الولايات المتحدة]», «رئيس [تركيا]»: a land whose something is, no side."""
+    return "country" in n.flags and n.first > 0 and c.cue(n.first - 1, "owner") is not None
 
 
 def _agent_before(c: Context, n: Named) -> bool:
@@ -281,15 +332,21 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return ("attacker", "protesters") if by else ("target", "protesters")
     if f.type in PROTEST - PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
         return "attacker", "forces-at-protest"
+    if n.last < f.at and any(c.cue(k, "because") and k + 1 not in c.dated for k in range(n.last, f.at)):
+        return None  # «تشن [الولايات المتحدة] عملية بسبب الهجوم ...»
     if "theirs" in n.flags:
         return "target", "their-place"
+    if n.first and c.r.gap[n.first] == SPACE and c.cue(n.first - 1, "adopts"):
+        return "attacker", "claimed"  # «بعد تبني [التنظيم] عملية الطعن»
+    if (undone := _undone(c, f, n)) is not None:
+        return "target", undone
     if _agent_before(c, n):
         return "attacker", "agent"
     if n.last <= f.at and accused(c, n, f.at):
         return "attacker", "accused"
     held = _belongs_before(c, n)
     if held == "thing":
-        return "target", "thing-of"
+        return "target", "thing-near" if _beside(c, n) else "thing-of"
     if held == "attack":
         return "attacker", "of-attack"
     repelled = 0 <= f.at - n.last <= 3 and not verb_of(f) and any(c.cue(k, "repels") for k in range(f.inner[0], f.at))
@@ -310,6 +367,16 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if onto is not None:
         return "target", onto
     return _by_syntax(c, ids, f, n, distance)
+
+
+def _undone(c: Context, f: Frame, n: Named) -> str | None:
+    """«لدحر [المتمردين]», «ملاحقة [التنظيم]»: driven out; «صاروخ اعترضته [الدفاعات]»: who downs what is shot at him."""
+    k = n.first - 1
+    if k < 0 or c.r.gap[n.first] > SPACE or f.at <= k < f.trigger.last:
+        return None
+    if c.cue(k, "expels", "fights_off") or (k and (h := c.cue(k - 1, "fights_off")) is not None and h.last == n.first):
+        return "driven-out"
+    return "downs" if c.cue(k, "downs") else None
 
 
 def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple[str, str] | None:
@@ -424,7 +491,8 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
     if c.cue(n.first - 1, "preposition", "np_stop") or any(c.cue(k, "undergo") for k in between):
         return None
     said = any(
-        c.cue(k, "ascribes") or ((h := c.hits.at("sources", k)) and h.entry.get("kind") in SAYING) for k in between
+        c.cue(k, "ascribes", "reproach", "doing") or ((h := c.hits.at("sources", k)) and h.entry.get("kind") in SAYING)
+        for k in between
     )
     return None if said else ("attacker", "subject-of-clause")
 
