@@ -36,6 +36,8 @@ def typed(
         return street
     if "moved" in f.flags:
         return "Other", True
+    if "capture" in f.flags and f.trigger.entry.get("form") == "noun" and _operation(c, f):
+        return "Armed clash", True
     if "capture" in f.flags:
         takers = [r.actor for r in found if r.role == "attacker"]
         home = any(ids.kind(a) == "state" for a in takers)
@@ -83,6 +85,11 @@ def crowded(c: Context) -> bool:
     said = sum("protest" in h.entry.flags for h in c.hits.of("triggers"))
     said += sum(n.id == "protesters" for n in c.actors)
     return said >= (1 if len(c.r.words) <= BRIEF else CROWD_LEAST)
+
+
+def _operation(c: Context, f: Frame) -> bool:
+    """«[عملية] تحرير المدينة», «معارك تحرير ...»: the fight for a place, not its fall."""
+    return f.at > 0 and c.r.gap[f.at] <= SPACE and c.cue(f.at - 1, "operation") is not None
 
 
 def _street(

@@ -134,7 +134,10 @@ def _protests(a: Told, b: Told) -> bool:
     pair = {a.type, b.type}
     if pair <= PROTESTS:
         return True
-    if (a.generic and "kill" in a.frame.flags) or (b.generic and "kill" in b.frame.flags):
+    vague = [t.frame.flags for t in (a, b) if t.generic]
+    if any("fire" in flags for flags in vague):
+        return True
+    if any("kill" in flags for flags in vague):
         return abs(a.sentence - b.sentence) <= 1
     return "Armed clash" in pair and bool(_actors(a) & _actors(b) - {"protesters"})
 

@@ -350,15 +350,28 @@ def distance_km(a: Mapping[str, str] | None, b: Mapping[str, str] | None) -> flo
 WIDTH_KM: Mapping[str, float] = {"site": 5.0, "town": 15.0, "district": 30.0, "province": 120.0, "region": 120.0}
 
 
+def wide(p: Found) -> bool:
+    """Whether a place is a country, or a side of one."""
+    if p.row is None:
+        return p.precision == "country"
+    return p.row["precision"] == "country" or "side" in p.row.get("flags", "").split()
+
+
 def apart(a: Found, b: Found) -> bool:
     """Whether two located places can not be one: further from each other than both are wide, and NEAR_KM more.
 
     A country, and a side of it («شمال سوريا»), is as wide as need be.
     """
     km = distance_km(a.row, b.row)
-    if km is None or any(p.row is not None and p.row.get("precision") == "country" for p in (a, b)):
+    if km is None or any(p.row is not None and wide(p) for p in (a, b)):
         return False
-    return km > sum(WIDTH_KM.get(p.precision, math.inf) for p in (a, b)) + NEAR_KM
+    return km > _width_km(a) + _width_km(b) + NEAR_KM
+
+
+def _width_km(p: Found) -> float:
+    """How far a place reaches from its point: what its row says, else what places of its kind commonly do."""
+    own = p.row.get("km") if p.row is not None else None
+    return float(own) if own else WIDTH_KM.get(p.precision, math.inf)
 
 
 def finest(found: Sequence[Found]) -> list[Found]:

@@ -8,7 +8,7 @@ from typing import Protocol
 from processors.extract.along import Along
 from processors.extract.context import Context
 from processors.extract.frames import Frame
-from processors.extract.places import ORDER, WIDTH_KM, distance_km
+from processors.extract.places import ORDER, WIDTH_KM, distance_km, wide
 from processors.extract.places import Found as Place
 
 CLOSE = 45  # words of the sentence before and behind the trigger
@@ -39,17 +39,11 @@ def scene(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) 
     return ordered(here, f.at), inherited
 
 
-def wide(p: Place) -> bool:
-    """Whether a place is a country, or a side of one."""
-    if p.row is None:
-        return p.precision == "country"
-    return p.row["precision"] == "country" or "side" in p.row.get("flags", "").split()
-
-
 def _here(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) -> tuple[list[Place], bool]:
     low, high = c.r.bounds(f.at)
     inner = _scenes(c, f, places.between(*f.inner))
-    around = _scenes(c, f, places.between(max(low, f.at - CLOSE), min(high, f.at + CLOSE + 1)))
+    near = places.between(max(low, f.at - CLOSE), min(high, f.at + CLOSE + 1))
+    around = _scenes(c, f, [p for p in near if not _parted(c, f, p)] or near)
     narrow = any(not wide(p) for p in inner)
     told = _same(c, f, places, inner if narrow else around, f.inner if narrow else (max(low, f.at - SAME), high))
     if told is not None:
@@ -65,6 +59,12 @@ def _here(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) 
         return known, True
     behind = places.behind(high, 3)
     return ([p for p in behind if not p.rule.startswith("origin") and not wide(p)] or behind)[:1], True
+
+
+def _parted(c: Context, f: Frame, p: Place) -> bool:
+    """Whether another report begins between a trigger and a place («..., [في حين] قتل ثلاثة في كذا»)."""
+    first, last = sorted((f.at, p.first))
+    return any(c.cue(k, "split") for k in range(first + 1, last))
 
 
 def _beside(inner: Sequence[Place], around: Sequence[Place]) -> list[Place]:
