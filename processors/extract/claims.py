@@ -78,6 +78,8 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
             phrase = replace(phrase, last=max(phrase.last, after.last))
     if q.first >= 2 and c.r.words[q.first - 1] == "اصل" and c.r.words[q.first - 2] in ("من", "ومن"):
         return None  # «من أصل 50 مخطوفاً»
+    if c.r.words[q.core] in ("الميه", "المايه") and q.core and c.r.words[q.core - 1] == "في":
+        return None  # «85 في المئة»
     for rule in (_their_number, as_part, _between_fates, _among, _own_outcome, _by_dozens, _tally, _after, _governed,
                  _against, _coordinated, _new_sum):  # fmt: skip
         claim = rule(c, q, phrase, found)
@@ -94,7 +96,8 @@ def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
     low = max(c.r.bounds(q.core)[0], q.first - THEIR_REACH)
     if found and found[-1].last > low and found[-1].count is None and found[-1].hedge == "unspecified":
         told = found.pop()
-        same = replace(p, noun=p.noun or c.hits.at("persons", told.at), sides=told.sides, side_rule=told.side_rule)
+        sides, rule = (told.sides, told.side_rule) if told.sides else (p.sides, p.side_rule)
+        same = replace(p, noun=p.noun or c.hits.at("persons", told.at), sides=sides, side_rule=rule)
         return make(c, q, same, told.outcome, "their-number", found, first=told.first, governor=told.governor,
                     part_of=told.part_of)  # fmt: skip
     low = max(low, found[-1].last) if found else low
@@ -104,10 +107,12 @@ def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
             continue
         hit = governor_of(c, replace(q, first=noun.first, core=noun.first), found)
         outcome = noun.entry.get("outcome") or (fate(c, hit) if hit is not None and hit.last == noun.first else "")
+        joined = any(c.r.words[j].startswith("و") for j in range(max(low, k - 3), k)) and bool(found) and k - low <= 4
+        outcome = outcome or (found[-1].outcome if joined else "")  # «ثمانية قتلى وجميع المهاجمين وعددهم 14»
         if not outcome or c.hits.at("outcomes", k) is not None:
             return None
         sides, _, rule = sides_of(c, noun, noun.last)
-        same = replace(p, noun=noun, sides=sides, side_rule=rule)
+        same = replace(p, noun=noun, sides=sides or p.sides, side_rule=rule if sides else p.side_rule)
         first = hit.first if hit is not None else noun.first
         return make(c, q, same, outcome, "their-number", found, first=first, governor=first)
     return None

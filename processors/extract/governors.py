@@ -53,7 +53,7 @@ def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
             if voice == "verb" and not hit.prefix and outcome and "weak" not in hit.entry.flags:
                 if "pair" in hit.entry.flags:
                     return "killed", min(hit.last + 1, len(c.r.words))
-                if hit.suffix in ("وا", "ت", "ا", ""):
+                if hit.suffix in ("وا", "ت", "ا", "", "هم", "تهم", "وهم"):  # «خمسة أشخاص اعتقلتهم الشرطة»
                     return outcome, hit.last
             return None
         if new_number(c, i) or c.cue(i, "block", "part"):

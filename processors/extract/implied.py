@@ -158,10 +158,22 @@ def _implied_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
     previous = found[-1]
     noun = p.noun
     joined = 0 <= q.first - previous.last <= 1 or listed(c, previous, q.first)
+    if noun is not None and _counted_too(c, previous, noun):
+        return None
     if noun is not None and noun.prefix == "و" and joined and (noun.entry.form != "plural" or q.count == 2):
         return make(c, q, p, previous.outcome, "coordinated", found, governor=previous.governor,
                      part_of=previous.part_of)  # fmt: skip
     return None
+
+
+def _counted_too(c: Context, previous: Found, noun: Hit) -> bool:
+    """«86 عنصراً ومطلوباً», «30 جندياً وعنصر أمن»: two nouns of one number."""
+    if (previous.count or 0) < 11 or noun.entry.form != "singular" or noun.prefix != "و":
+        return False
+    if c.joined(noun.last) and c.r.words[noun.last].startswith("واحد"):
+        return False
+    same = noun.last - noun.first == 2 and noun.entry.get("category") == previous.category
+    return noun.suffix == "ا" or same
 
 
 def _doer(c: Context, k: int, noun: Hit) -> str:

@@ -141,8 +141,8 @@ def sides_of(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
         if k >= start and c.r.gap[k] > SPACE and not _goes_on(c, k, actor, bool(sides)):
             break
         counted = c.hits.at("persons", k) if actor is not None and actor.prefix.startswith("و") else None
-        if counted is not None and counted.entry.form == "dual":
-            break
+        if counted is not None and counted.entry.form in ("dual", "singular") and not counted.definite:
+            break  # «عناصر متشددين وجندي»
         if actor is not None and _is_side(c, noun, actor, start, bool(sides)):
             sides.extend((a, actor) for a in (actor.id, *actor.also) if a not in [s for s, _ in sides])
             k = last = actor.last
@@ -238,11 +238,27 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
     side = noun.entry.get("side") or _side_of_epithet(c, noun)
     if side == "same":
         return (), start, "same"
-    if "army" in noun.entry.flags:
+    if "army" in noun.entry.flags and (c.country in STATE_OF or not side):
         return ((STATE_OF.get(c.country, "army"), None),), start, "army-of-country"
+    if side.endswith("?") and noun.entry.get("category") == "combatant" and (enemy := _enemy(c, noun)) is not None:
+        return ((enemy.id, enemy),), start, "enemy-named"
     if side:
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
+
+
+def _enemy(c: Context, noun: Hit) -> Named | None:
+    """«قتل عشرة إرهابيين ... شنته بوكو حرام»: the one group that the sentence names, or the text twice."""
+    if noun.entry.get("singular") in ARMED_ANYBODY:
+        return None
+    for (low, high), least in ((c.r.bounds(noun.first), 1), ((0, len(c.r.words)), 2)):
+        groups = [n for n in c.actors.between(low, high) if "org" in n.flags and not backed(c, n)]
+        if groups:
+            return groups[0] if len({n.id for n in groups}) == 1 and len(groups) >= least else None
+    return None
+
+
+ARMED_ANYBODY = ("مسلح",)  # what both sides may be called
 
 
 def _side_of_epithet(c: Context, noun: Hit) -> str:

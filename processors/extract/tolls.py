@@ -31,6 +31,8 @@ def cumulative(c: Context, claims: Sequence[Claim]) -> list[str]:
             rule = "against-total"
         else:
             known = any(not out[k] and claims[k].outcome == claim.outcome for k in range(i))
+            known = known or (bool(i) and not out[i - 1] and _risen(c, claims[i - 1])
+                              and c.r.sentence[claims[i - 1].at] == c.r.sentence[claim.at])  # fmt: skip
             rule = _own(c, claim, known) or _inherited(c, claims, out, i)
         out.append(rule)
     lasting = any(rule in ("window", "since") for rule in out)
@@ -64,12 +66,18 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "protests"
     if _months(c, low, high):
         return "months"
+    if _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
+        return "since"
     if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
         claim.count is None or claim.count >= 100
     ):
         return "war"
     if claim.count is not None and claim.count >= MANY and claim.outcome in ("killed", "injured", "killed_or_injured"):
         return "many"
+    if (claim.count or 0) >= MANY_FALLEN and any(
+        c.cue(k, "during") and c.r.words[k + 1] in CAMPAIGNS for k in range(claim.last, min(claim.last + 14, high - 1))
+    ):
+        return "campaign"
     if any(c.cue(k, "since") and c.cue(k + 1, "war") for k in range(low, high - 1)):
         return "since-war"
     if claim.outcome == "displaced" and (claim.count or 0) >= MANY_DISPLACED:
@@ -84,6 +92,45 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
     return ""
 
 
+MANY_FALLEN = 100
+CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه", "الهجوم", "المواجهات", "الاشتباكات"))
+
+
+def _weeks_over(c: Context, claim: Claim) -> bool:
+    """«بعد ستة أسابيع شهدت خلالها الحدود احتجاجات راح ضحيتها 51»."""
+    low = max(c.r.bounds(claim.at)[0], claim.first - 20)
+    for k in range(low, claim.first):
+        if c.r.words[k] in ("خلالها", "خلاله", "خلالهما"):
+            return any((u := c.hits.at("units", j)) and u.entry.text in LONG_UNITS for j in range(max(low, k - 6), k))
+    return False
+
+
+LONG_UNITS = frozenset(("اسبوع", "اسابيع", "شهر", "اشهر", "شهور", "عام", "اعوام", "سنه", "سنوات", "عقود"))
+
+
+def _of_all_since(c: Context, claim: Claim) -> bool:
+    """«تصاعد التوتر منذ 30 آذار عندما بدأ ...، ما أسفر عن مقتل 118»: what came of all that since then."""
+    low, high = c.r.bounds(claim.at)[0], claim.first
+    came = next((k for k in range(high - 1, max(low, high - 5), -1) if c.r.words[k] in ("ما", "مما")), None)
+    if came is None:
+        return False
+    dates = {m.first: m for k in range(max(low, came - 60), came) if (m := c.dated.get(k))}
+    since = [m for m in dates.values() if m.kind == "since" and not _today(m)]
+    return bool(since) and not any(m.kind == "point" and m.precision == "day" and m.first > since[-1].last
+                                   for m in dates.values())  # fmt: skip
+
+
+def _begun(c: Context, claim: Claim, high: int) -> bool:
+    """«22 جندياً في عملية واسعة انطلقت في 9 شباط»: an operation that began on a day of the calendar."""
+    for k in range(claim.last, min(claim.last + 14, high)):
+        if c.r.gap[k] >= COMMA or c.hits.at("outcomes", k) is not None or c.cue(k, "block") is not None:
+            return False
+        if c.cue(k, "begun") is not None:
+            date = next((m for j in (k + 1, k + 2, k + 3) if (m := c.dated.get(j))), None)
+            return date is not None and date.basis == "text"
+    return False
+
+
 def _the_dead(c: Context, claim: Claim) -> bool:
     """«ارتفعت حصيلة القتلى إلى 25»: the people of the incident just told of, whom nothing else describes."""
     tally = _tally_before(c, claim)
@@ -91,14 +138,15 @@ def _the_dead(c: Context, claim: Claim) -> bool:
     return noun is not None and noun.definite and claim.side_rule in PLAIN and (claim.count or MANY) <= FEW
 
 
-PLAIN = ("", "person-noun", "same-people")  # no side is named
+PLAIN = ("", "person-noun", "same-people", "enemy-named")  # no side is named
 FEW = 300  # the dead of one incident, whose toll may rise
 
 
 def _tally_before(c: Context, claim: Claim) -> Hit | None:
     """«حصيلة», «عدد» in front of the claim, in its sentence."""
     low = max(c.r.bounds(claim.at)[0], claim.at - 45)
-    return next((hit for k in range(claim.at, low - 1, -1) if (hit := c.cue(k, "number", "tally"))), None)
+    words = (k for k in range(claim.at, low - 1, -1) if not c.r.words[k].startswith("الاجمالي"))
+    return next((hit for k in words if (hit := c.cue(k, "number", "tally"))), None)
 
 
 def _of_protests(c: Context, claim: Claim) -> bool:
