@@ -420,12 +420,15 @@ def tolls(
     c: Context, ids: Ids, envelope: Envelope, claims: Sequence[ClaimFound], rules: Sequence[str],
     found_places: Along[where.Found], speakers: Along[Speaker],
 ) -> list[Toll]:  # fmt: skip
-    """Running totals: neighbours of one sentence share a record."""
+    """Running totals: neighbours of one sentence share a record, and a part stands with its whole."""
     groups: list[list[int]] = []
     for k, rule in enumerate(rules):
         if not rule:
             continue
-        if groups and c.r.sentence[claims[groups[-1][0]].at] == c.r.sentence[claims[k].at]:
+        whole = next((g for g in groups if claims[k].part_of in g), None)
+        if whole is not None:
+            whole.append(k)
+        elif groups and c.r.sentence[claims[groups[-1][0]].at] == c.r.sentence[claims[k].at]:
             groups[-1].append(k)
         else:
             groups.append([k])

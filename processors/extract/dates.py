@@ -457,7 +457,9 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
         return None
     tense = _time(hits, unit.last, "past", "current")
     if tense is None:
-        return None
+        named = len(r.words[unit.last]) == 4 and r.words[unit.last].isdigit()
+        lasting = edge is not None and unit.entry.get("value") != "week" and not named
+        return _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point") if lasting else None
     mention = _calendar_unit(i, tense.last, unit.entry.get("value"), tense, today, "point")
     if edge is not None and mention.start is not None and mention.precision == "year":
         year = mention.start.year

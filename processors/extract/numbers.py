@@ -147,6 +147,8 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
     if value > LARGEST:
         return None
     first = hits.at("numbers", i)
+    if first is not None and value == 100 and first.prefix.endswith("بال"):
+        return None  # «بالمئة»
     return Quantity(i, k, i, k, value, definite=bool(first and first.definite))
 
 

@@ -22,9 +22,10 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     partitive = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
     after = noun_end if partitive else None
     aside = _aside(c, q, found)
-    if marker is None and behind is None and after is None and not aside:
+    rest = _rest_of(c, q, p, found)
+    if marker is None and behind is None and after is None and not aside and rest is None:
         return None
-    whole = whole_of(c, q, found, far=behind is not None)
+    whole = rest if rest is not None else whole_of(c, q, found, far=behind is not None)
     if whole is None:
         return None
     parent = found[whole]
@@ -38,6 +39,15 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     first = marker.first if marker is not None else governor.first if governor is not None else q.first
     last = max(post[1] if post else 0, behind + 2 if behind is not None else 0)
     return make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
+
+
+def _rest_of(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> int | None:
+    """«المعتقلين الثلاثة الآخرين»: the claim of more such people, of whom they are the rest."""
+    told = p.noun.entry.get("outcome") if p.noun is not None else ""
+    if not told or not q.definite or q.count is None or not c.joined(q.last) or c.cue(q.last, "rest") is None:
+        return None
+    near = range(len(found) - 1, max(len(found) - 6, -1), -1)
+    return next((i for i in near if found[i].outcome == told and (found[i].count or 0) > q.count), None)
 
 
 def _marker_before(c: Context, i: int) -> Hit | None:

@@ -64,7 +64,7 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "period"
     if _of_protests(c, claim):
         return "protests"
-    if _months(c, low, high):
+    if _months(c, low, high) or _of_a_month(c, claim, low, high):
         return "months"
     if _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
         return "since"
@@ -169,6 +169,25 @@ def _months(c: Context, low: int, high: int) -> bool:
     )  # fmt: skip
 
 
+def _of_a_month(c: Context, claim: Claim, low: int, high: int) -> bool:
+    """«قتل 40 جندياً في شهر آذار»: a month's people, where no incident is told of."""
+    first, last = c.r.bounds(claim.at)
+    if last - first > BRIEF or not any(
+        (m := c.dated.get(k))
+        and m.kind == "point"
+        and m.precision == "month"
+        and not _other_clause(c, claim, m)
+        and (unit := c.hits.at("times", m.first - 1))
+        and unit.entry.get("value") == "month"
+        for k in range(low, high)
+    ):
+        return False
+    told = (h for k in range(first, last) if (h := c.hits.at("triggers", k)))
+    days = any((m := c.dated.get(k)) and m.precision == "day" for k in range(low, high))
+    return (claim.count or MANY) > 1 and not days and all("kill" in h.entry.flags for h in told)
+
+
+BRIEF = 40  # words of a sentence that is looked through for incidents
 _LONG = ("month", "year")  # rules of dates
 
 
