@@ -17,14 +17,16 @@ from processors.extract.governors import (
     governor_of,
     in_court,
     joint_governor,
+    mishap_told,
     of_disease,
+    of_mishap,
     overriding,
     post_outcome,
 )
 from processors.extract.implied import implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
-from processors.extract.parts import as_part, listed, whole_of, with_sums
+from processors.extract.parts import as_part, listed, whole_of, with_sums, with_wholes
 from processors.extract.phrases import Phrase, backed, joint_noun, make, phrase_of, sides_of
 from processors.text import COMMA, SENTENCE, SPACE
 
@@ -37,6 +39,7 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
     covered: set[int] = set()
     items: list[tuple[int, Quantity | Hit]] = [(q.first, q) for q in numbers if not _dated(c, q)]
     taken = {k for q in numbers for k in range(q.first, q.last)}
+    mishap = mishap_told(c)
     items += [(h.first, h) for h in c.hits.of("persons") if h.first not in taken]
     for _, item in sorted(items, key=lambda x: (x[0], isinstance(x[1], Hit))):
         if len(found) >= MOST:
@@ -44,11 +47,11 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
         if item.first in covered or c.r.sentences[c.r.sentence[item.first]].skip:
             continue
         claim = _counted(c, item, found) if isinstance(item, Quantity) else implied(c, item, found)
-        if claim is not None and claim.outcome:
+        if claim is not None and claim.outcome and not (mishap and of_mishap(c, claim)):
             _share_hedge(c, found, claim)
             found.append(claim)
             covered.update(range(claim.at, claim.last))
-    return with_sums(c, found)
+    return with_wholes(c, with_sums(c, found))
 
 
 def _share_hedge(c: Context, found: list[Found], claim: Found) -> None:

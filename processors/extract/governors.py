@@ -134,6 +134,26 @@ def of_disease(c: Context, i: int) -> bool:
     return any(c.cue(k, "accident") for k in range(max(low, i - 30), min(high, i + 30)))
 
 
+def mishap_told(c: Context) -> bool:
+    """Whether the headline tells of an accident, a disease or a disaster, and of no attack."""
+    head = c.r.sentences[0]
+    words = range(head.first, min(head.last, head.first + 40))
+    return head.headline and any(c.cue(k, "accident") for k in words) and not any(_attacks(c, k) for k in words)
+
+
+def of_mishap(c: Context, claim: Found) -> bool:
+    """Whether a claim of such an article is of the accident: hurt people, and no attack in their sentence."""
+    low, high = c.r.bounds(claim.at)
+    near = range(max(low, claim.at - 40), min(high, claim.at + 40))
+    suffered = ("killed", "injured", "killed_or_injured", "missing", "displaced")
+    return claim.outcome in suffered and not any(_attacks(c, k) for k in near)
+
+
+def _attacks(c: Context, k: int) -> bool:
+    hit = c.hits.at("triggers", k)
+    return hit is not None and not hit.entry.flags & {"weak", "kill"}
+
+
 def demanded(c: Context, hit: Hit) -> bool:
     """«طالبت ... بالإفراج عن 20 أسيراً», «دعا إلى إجلاء ...»: what somebody asks for has not happened."""
     if hit.entry.get("voice") != "nominal":

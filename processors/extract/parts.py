@@ -114,6 +114,26 @@ def listed(c: Context, previous: Found, k: int) -> bool:
     )  # fmt: skip
 
 
+def with_wholes(c: Context, found: list[Found]) -> list[Found]:
+    """Parts told before their whole: «8 صحفيين بين قتلى التفجير ... 25 قتيلا», «الزوجة، ضمن خمسة أشخاص»."""
+    out = list(found)
+    for i, part in enumerate(found):
+        if part.part_of is not None or part.count is None or part.outcome == "released":
+            continue
+        for k in range(i + 1, min(i + (WHOLE_REACH if part.rule == "among" else 2), len(found))):
+            whole = found[k]
+            told = part.rule == "among" or (
+                whole.first > 0 and c.r.words[whole.first - 1] == "ضمن" and whole.first - part.last <= 2
+            )
+            if told and whole.outcome == part.outcome and (whole.count or 0) > part.count and whole.part_of is None:
+                out[i] = replace(part, part_of=k)
+                break
+    return out
+
+
+WHOLE_REACH = 6  # claims
+
+
 def with_sums(c: Context, found: list[Found]) -> list[Found]:
     """Two numbers of one sentence that add up to a third of the same outcome before them are its parts."""
     out = list(found)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from pipeline.records import Category, Outcomes
-from processors.extract.actors import STATE_OF, UNIDENTIFIED, Named
+from processors.extract.actors import STATE_OF, THEATRE, UNIDENTIFIED, Named
 from processors.extract.context import LONGEST, Context, Found, Sides
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
@@ -240,6 +240,9 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
         return (), start, "same"
     if "army" in noun.entry.flags and (c.country in STATE_OF or not side):
         return ((STATE_OF.get(c.country, "army"), None),), start, "army-of-country"
+    local = THEATRE.get(("jihadists", c.country))
+    if local is not None and side == "isis?":
+        return ((local, None),), start, "person-noun"
     if side.endswith("?") and noun.entry.get("category") == "combatant" and (enemy := _enemy(c, noun)) is not None:
         return ((enemy.id, enemy),), start, "enemy-named"
     if side:

@@ -93,7 +93,7 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
 
 
 MANY_FALLEN = 100
-CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه", "الهجوم", "المواجهات", "الاشتباكات"))
+CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه"))
 
 
 def _weeks_over(c: Context, claim: Claim) -> bool:
