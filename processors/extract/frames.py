@@ -23,7 +23,7 @@ EVIDENCE = 240  # code points
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
 RANK = ("intercept", "mob", "strong", "weapon", "capture", "abduct", "attack", "fire", "blown", "clash", "", "protest",
         "disrupt", "built", "found", "group", "control", "handed", "transfer", "arrest", "defend", "generic", "loot",
-        "kill", "agreement", "weak")  # fmt: skip
+        "destroys", "kill", "agreement", "weak")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,12 @@ class Frame:
 def frames(
     c: Context, ids: Ids, places: Along[Place], claims: Sequence[Claim], incident: Sequence[bool]
 ) -> list[Frame]:
-    """Frames in text order, at most one a clause. incident: per claim, whether it belongs to one incident."""
-    by_clause: dict[int, Frame] = {}
-    unreal: dict[int, Frame] = {}  # clauses that only say that it may happen, or did not
+    """Frames in text order: at most one a clause, two where it counts dead and arrested.
+
+    incident: per claim, whether it belongs to one incident.
+    """
+    by_clause: dict[tuple[int, bool], Frame] = {}
+    unreal: dict[tuple[int, bool], Frame] = {}  # clauses that only say that it may happen, or did not
     brief = len(c.r.words) <= BRIEF
     war = heat(c, ids, claims)
     if brief:
@@ -74,9 +77,13 @@ def frames(
         if realis is None or (aside and _after(c, hit)):
             continue
         kept = by_clause if realis in TOLD else unreal
-        known = kept.get(inner[0])
         flags = hit.entry.flags
         own = tuple(numbered.between(*inner))
+        taken = _taken(hit, claims, own)
+        if taken is not None:
+            own = tuple(k for k in own if (claims[k].outcome == "captured") == taken)
+        key = (inner[0], bool(taken))
+        known = kept.get(key)
         if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
             continue
         if "weak" in flags and not own and totals.between(*inner):
@@ -85,11 +92,22 @@ def frames(
         if rule is None:
             continue
         first, last = widened(c, inner, hit)
-        kept[inner[0]] = Frame(
+        kept[key] = Frame(
             hit, first, last, inner, hit.entry.get("type"), flags, own, realis, rule,
             claims[own[0]].at if own else -1, aside or _tried(c, hit),
         )  # fmt: skip
-    return [f for _, f in sorted({**unreal, **by_clause}.items())]
+    return sorted({**unreal, **by_clause}.values(), key=lambda f: f.at)
+
+
+def _taken(hit: Hit, claims: Sequence[Claim], own: tuple[int, ...]) -> bool | None:
+    """In a clause that counts the hurt and the arrested («مقتل ضابطين والقبض على 86»): whether a trigger tells of the
+    arrest. None: it does not count both, or they were taken in battle."""
+    outcomes = {claims[k].outcome for k in own}
+    if "captured" not in outcomes or not outcomes & HURT:
+        return None
+    if hit.entry.get("type") == "Armed clash" and "arrest" in hit.entry.flags:
+        return None
+    return bool(hit.entry.flags & {"arrest", "abduct"})
 
 
 def _tried(c: Context, hit: Hit) -> bool:
@@ -134,6 +152,8 @@ def _rank(flags: frozenset[str], known: Frame | None, claims: Sequence[Claim], o
     own = known.claims if known is not None else own
     if flags & {"arrest", "abduct"} and any(claims[k].outcome == "captured" for k in own):
         return -1
+    if "destroys" in flags:
+        return RANK.index("destroys")
     return min((RANK.index(f) for f in flags if f in RANK), default=RANK.index(""))
 
 
@@ -215,8 +235,16 @@ def clause(c: Context, i: int) -> tuple[int, int]:
 def _parts(c: Context, k: int) -> bool:
     """Whether a clause begins at word `k`: behind a comma, unless it sets off a date («، الجمعة،»), or at «في حين»."""
     if c.r.gap[k] == COMMA:
-        return not _aside(c, k)
+        return not _aside(c, k) and not _bracketed(c, k)
     return c.cue(k, "split") is not None
+
+
+def _bracketed(c: Context, k: int) -> bool:
+    """Whether what stands before word `k` is but a bracket around a number: «عدد (9) أهداف»."""
+    if not k:
+        return False
+    between = c.r.text[c.r.ends[k - 1] : c.r.starts[k]].strip()
+    return (between == "(" and c.r.words[k].isdigit()) or (between == ")" and c.r.words[k - 1].isdigit())
 
 
 def _aside(c: Context, k: int) -> bool:
@@ -393,6 +421,8 @@ def _admitted(
         taken = [k for k in own if claims[k].outcome == "captured"]
         if taken and not hot and not _political(c, hit.first) and all((claims[k].count or 2) < 2 for k in taken):
             return None  # a thief is no event
+        if hot and firm and _arrested(c, hit, inner):
+            return "arrest"
         named = hit.entry.get("form") == "verb" and bool(firm) and (bool(here) or objects)
         return "arrest" if taken or (hot and named and (article.brief or here)) else None
     if "abduct" in flags:
@@ -441,6 +471,8 @@ def _admitted(
             else None
         )
     if "capture" in flags:
+        if hit.entry.get("form") == "verb" and not here and "enter" not in flags:
+            here = list(places.between(hit.last, min(high, hit.last + PLACE_BEYOND)))  # «..., في محيط عفرين»
         if hit.entry.get("form") == "verb" and here and not firm:
             firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
             forces = [n for n in firm if is_force(ids, n)]
@@ -463,6 +495,9 @@ def _admitted(
         people = [n for n in near if n.id == "protesters"]
         if hit.suffix and not people:
             return None  # «احتجاجاً على»
+        before = range(max(low, hit.first - 8), hit.first)
+        if article.protests and not here and any(c.cue(k, "goes_out") for k in before):
+            here = list(places.between(low, high))  # «وخروج [مظاهرة] في ...، قرب البصرة»
         return "protest" if violent or (people and (here or "strong" in flags)) or (here and article.protests) else None
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
@@ -470,6 +505,8 @@ def _admitted(
         placed = bool((forces or _breaks_out(c, hit, inner)) and here)
         return "clash" if len(sides) > 1 or violent or both or placed else None
     if "generic" in flags or "defend" in flags:
+        if "destroys" in flags and not _arms_behind(c, hit, inner):
+            return None
         crowd = any(n.id in ("protesters", "israeli_settlers") for n in near)
         aimed = bool(armed) and any(c.cue(k, "armed_target", "civil_target") for k in range(*inner))
         if forces or violent or crowd or (hot and here and (firm or aimed)):
@@ -510,6 +547,20 @@ def _fired_from(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
     return c.r.words[hit.last + 1] in ("من", "باتجاه", "علي", "نحو") and not shot_down
 
 
+def _arrested(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
+    """«جرى [اعتقاله] من قبل قوة», «[اعتقالها] ل قيادي»: an arrest in a noun, of one who is named."""
+    if hit.entry.get("form") != "noun" or (not hit.suffix.strip("ا") and hit.suffix != "ها"):
+        return False
+    after = range(hit.last, min(hit.last + 3, inner[1]))
+    return any(c.cue(k, "agent") for k in after) or (hit.last < inner[1] and c.r.words[hit.last].startswith("ل"))
+
+
+def _arms_behind(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
+    """«[تدمير] آليات للانقلابيين»: a position or a weapon, no city or past."""
+    after = range(hit.last, min(hit.last + OBJECT_NEAR, inner[1]))
+    return any(c.cue(k, "armed_target", "artillery", "aircraft", "arms") for k in after)
+
+
 def _killed(c: Context, ids: Ids, hit: Hit, armed: bool) -> bool:
     """«قتلت [قوة] قياديا», «قتلوا شابين»: an active verb with its victims, whom no number counts."""
     killer = c.named.get(hit.last)
@@ -535,9 +586,11 @@ def sport(c: Context, i: int) -> bool:
     return any(c.cue(k, "sport") for k in range(max(low, i - 40), min(high, i + 40)))
 
 
+PLACE_BEYOND = 10  # words behind a verb of capture that name where, beyond a comma
 OBJECT_REACH = 8  # words behind a trigger that name what or whom it hit
 TOLD = ("reported", "recap")
 BRIEF = 80  # words: a brief has room for one such word only
+HURT = frozenset(("killed", "injured", "killed_or_injured", "neutralised"))
 HOT = 2  # words of war in an article that make it one about war
 
 

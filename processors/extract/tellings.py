@@ -79,7 +79,7 @@ def _homes(c: Context, found: Sequence[Frame], claims: Sequence[Claim], rules: S
         same = order.between(max(low, claim.at - 150), min(high, claim.at + 150))
         inside = [k for k in same if found[k].inner[0] <= claim.at < found[k].inner[1]]
         if inside:
-            homes[i] = inside[0]
+            homes[i] = next((k for k in inside if i in found[k].claims), inside[0])
         elif same:
             homes[i] = min(same, key=lambda k: abs(found[k].at - claim.at) + (5 if found[k].at > claim.at else 0))
         else:
@@ -112,5 +112,14 @@ def _told(
         countries=frozenset(p.country for p in where if p.country), firm=firm,
         tallies=frozenset((x.outcome, frozenset(s for s, _ in x.sides), x.count) for x in (claims[k] for k in own)
                           if x.part_of is None and x.count),
+        definite=_definite(c, f),
         apart=date is not None and date.rule == DAYS_BEFORE,
     )  # fmt: skip
+
+
+def _definite(c: Context, f: Frame) -> bool:
+    """«الهجوم», «التفجير» without a relative clause or a place right behind: what was told of before."""
+    if f.trigger.entry.get("form") != "noun" or not f.trigger.definite or not f.flags & {"generic", "attack"}:
+        return False
+    k = f.trigger.last
+    return not (c.joined(k) and (c.cue(k, "which") is not None or c.hits.at("places", k) is not None))
