@@ -44,7 +44,7 @@ def typed(
         return ("Government regains territory" if home or not takers else "Non-state actor overtakes territory"), False
     if f.flags & {"generic", "kill"} or f.type in _ARMED_TYPES:
         return _attack_type(c, ids, f, found, own, claims)
-    if f.type == "Shelling/artillery/missile attack" and any(c.cue(k, "aircraft") for k in range(*f.inner)):
+    if f.type == "Shelling/artillery/missile attack" and _from_the_air(c, f):
         return "Air/drone strike", False
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
@@ -85,6 +85,15 @@ def crowded(c: Context) -> bool:
     said = sum("protest" in h.entry.flags for h in c.hits.of("triggers"))
     said += sum(n.id == "protesters" for n in c.actors)
     return said >= (1 if len(c.r.words) <= BRIEF else CROWD_LEAST)
+
+
+def _from_the_air(c: Context, f: Frame) -> bool:
+    """Aircraft in the clause, or in the sentence before a bare «قصفت» where no gun is named."""
+    if any(c.cue(k, "aircraft") for k in range(*f.inner)):
+        return True
+    low = c.r.bounds(f.at)[0]
+    said = range(max(low, f.at - 40), f.inner[1])
+    return any(c.cue(k, "aircraft") for k in said) and not any(c.cue(k, "artillery") for k in said)
 
 
 def _operation(c: Context, f: Frame) -> bool:

@@ -46,6 +46,7 @@ class Told:
     sentence: int = 0
     countries: frozenset[str] = frozenset()
     headline: bool = False
+    definite: bool = False  # «الهجوم», no «الهجوم الذي ...»: one that was told of before
     tallies: frozenset[tuple[str, frozenset[str], int]] = frozenset()  # (outcome, sides, count) of whole claims
     firm: bool = False  # the date is the incident's own, not that of a statement
     apart: bool = False  # its own words say that it is another one («elsewhere», «another six»)
@@ -82,12 +83,24 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     """Incidents in order of their first telling."""
     out: list[Incident] = []
     for told in tellings:
-        home = None if told.apart else _home(told, out[-12:])
+        home = None if told.apart else _meant(told, out[-12:]) or _home(told, out[-12:])
         if home is None:
             out.append(Incident([told]))
         else:
             home.tellings.append(told)
-    return out
+    return _with_background(out)
+
+
+def _meant(told: Told, incidents: Sequence[Incident]) -> Incident | None:
+    """«منفذ [الاعتداء]», «بعد [الهجوم]»: the latest incident that a definite word without a day or place of its own may
+    mean; it is news or background as that one is."""
+    if not told.definite or told.firm:
+        return None
+    for incident in reversed(incidents):
+        if all(_types(told, t) and _sides(told, t) and not _elsewhere(told, t) for t in incident.compared):
+            told.realis = incident.best.realis
+            return incident
+    return None
 
 
 def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
@@ -96,6 +109,34 @@ def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
     open_to = [i for i in reversed(incidents) if not any(_against(told, t) for t in i.compared)
                and any(_places(told, t) for t in i.compared)]  # fmt: skip
     return next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
+
+
+def _with_background(incidents: list[Incident]) -> list[Incident]:
+    """What headline or lead tell as news, and a later sentence with the same toll and an earlier day, is one incident:
+    the news is what came of it (a burial, an arrest, a trial)."""
+    news = [i for i in incidents if i.best.realis == "reported" and any(t.sentence <= LEAD for t in i.tellings)]
+    gone: list[Incident] = []
+    for older in incidents:
+        if older.best.realis != "recap":
+            continue
+        for i in news:
+            if _same_toll(older, i) and all(_types(t, u) and _sides(t, u) and not _elsewhere(t, u)
+                                            for t in older.compared for u in i.compared):  # fmt: skip
+                for t in older.tellings:
+                    t.realis = "reported"
+                i.tellings += older.tellings
+                gone.append(older)
+                break
+    return [i for i in incidents if not any(i is g for g in gone)]
+
+
+def _same_toll(a: Incident, b: Incident) -> bool:
+    first = {(outcome, count) for t in a.tellings for outcome, _, count in t.tallies if count >= TELLING}
+    return any((outcome, count) in first for t in b.tellings for outcome, _, count in t.tallies)
+
+
+LEAD = 2  # the last sentence of headline and lead
+TELLING = 3  # smaller numbers meet by chance
 
 
 def _against(a: Told, b: Told) -> bool:

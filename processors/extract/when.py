@@ -15,6 +15,7 @@ from processors.extract.tolls import WINDOW_DAYS
 from processors.text import COMMA, SPACE
 
 NEWS_DAYS = 3  # an older incident is background
+WEEK_DAYS = 6  # from the first day of a week that is named as a whole
 LEAD_DAYS = 10  # but headline and lead are news whatever their tense
 REACH = 45  # words of a sentence on either side of a frame
 SPEECH = 14  # words from a verb of speech to the day on which it was said
@@ -113,13 +114,13 @@ def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) ->
         return "reported"
     if date.kind in ("since", "window") and (today - (date.start or today)).days > NEWS_DAYS:
         return "recap"
-    if date.precision == "week" and date.start is not None and (today - date.start).days > 6:
-        return "recap"
+    lead = c.r.sentence[f.at] <= 1
+    if date.precision == "week" and date.start is not None:
+        return "recap" if (today - date.start).days > (LEAD_DAYS if lead else WEEK_DAYS) else "reported"
     if date.precision in ("year", "month") and (today - date.end).days <= NEWS_DAYS:
         return "recap" if date.start is not None and (today - date.start).days > NEWS_DAYS else "reported"
     if _wounding(c, f, [date]) is not None:
         return "reported"  # the death is the news
-    lead = c.r.sentence[f.at] <= 1
     return "recap" if (today - date.end).days > (LEAD_DAYS if lead else NEWS_DAYS) else "reported"
 
 
@@ -147,7 +148,16 @@ def dated(ordered: Sequence[tuple[Mention | None, bool]]) -> Mention | None:
     window."""
     known = [(m, firm) for m, firm in ordered if m is not None and m.start is not None and m.end is not None]
     own = [m for m, firm in known if firm] or [m for m, _ in known]
+    apart = [m for m in own if any(not _meet(m, other) for other in own)]
+    if apart:
+        return min(apart, key=lambda m: m.end or dt.date.max)  # what came of it is told with its own day
     return min(own[:4], key=lambda m: (m.end - m.start).days if m.end and m.start else 9999, default=None)
+
+
+def _meet(a: Mention, b: Mention) -> bool:
+    """Whether two dated expressions have a day in common."""
+    return a.start is not None and b.start is not None and a.end is not None and b.end is not None and (
+        a.start <= b.end and b.start <= a.end)  # fmt: skip
 
 
 def shared(
