@@ -211,7 +211,9 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     if governed is not None and governed.last == q.first and governed.entry.get("outcome"):
         return None
     governor = post[1] - 1
-    last = start if c.cue(start, "part") else post[1]  # a part between is a claim of its own
+    last = (
+        start if any(c.cue(k, "part") for k in range(start, post[1])) else post[1]
+    )  # a part between is a claim of its own
     if c.r.ends[last - 1] - c.r.starts[q.first] > LONGEST:
         return None
     first = None

@@ -33,12 +33,13 @@ def governor_of(c: Context, q: Quantity, found: list[Found]) -> Hit | None:
 
 def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
     """A verb that follows its people from word `k`: (outcome, end)."""
-    inserted = _behind_part(c, k)
-    k = inserted or k
-    for step in range(1 if inserted else 7):
+    for step in range(7):
         i = k + step
         if i >= len(c.r.words) or c.r.gap[i] >= SENTENCE:
             return None
+        inserted = _behind_part(c, i)
+        if inserted is not None:
+            return _fell(c, inserted)
         if c.r.gap[i] == COMMA and step > 3:
             return None
         hit = c.hits.at("outcomes", i)
@@ -61,16 +62,31 @@ def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
     return None
 
 
+def _fell(c: Context, i: int) -> tuple[str, int] | None:
+    """A verb of several people at word `i`: (outcome, end)."""
+    hit = c.hits.at("outcomes", i)
+    if hit is None or hit.prefix or "light" in hit.entry.flags or not hit.entry.get("outcome"):
+        return None
+    if "pair" in hit.entry.flags:
+        return "killed", min(hit.last + 1, len(c.r.words))
+    many = hit.entry.get("voice") == "post" or hit.suffix in ("وا", "ن")
+    return (hit.entry.get("outcome"), hit.last) if many else None
+
+
 DONE = ("تم", "تمت", "جري", "جرت", "يتم", "تتم")  # «تم [القبض عليهم]», «جرى [تحييدهم]»
 PART_REACH = 9  # words of «، من بينهم 35 طفلا،»
 
 
 def _behind_part(c: Context, k: int) -> int | None:
-    """The word behind a part that commas set off: «230 مدنياً، بينهم 35 طفلاً، | قتلوا»."""
-    if k >= len(c.r.words) or c.r.gap[k] != COMMA or c.cue(k, "part") is None:
+    """The word behind a part inserted at word `k`: «230 مدنياً، بينهم 35 طفلاً، | قتلوا», «64 بينهم 13 طفلاً | قتلوا»."""
+    if c.cue(k, "part") is None:
         return None
-    close = next((i for i in range(k + 1, min(k + PART_REACH, len(c.r.words))) if c.r.gap[i] != SPACE), None)
-    return close if close is not None and c.r.gap[close] == COMMA else None
+    for i in range(k + 2, min(k + PART_REACH, len(c.r.words))):
+        if c.r.gap[i] >= SENTENCE or c.cue(i, "block"):
+            return None
+        if c.r.gap[i] == COMMA or _fell(c, i) is not None:
+            return i
+    return None
 
 
 def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
