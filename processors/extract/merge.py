@@ -179,7 +179,8 @@ def _protests(a: Told, b: Told) -> bool:
     if any("fire" in flags for flags in vague):
         return True
     if any("kill" in flags for flags in vague):
-        return abs(a.sentence - b.sentence) <= 1
+        return abs(a.sentence - b.sentence) <= 1 or not any(r.role == "attacker" for t in (a, b) if t.generic
+                                                            for r in t.roles)  # fmt: skip
     return "Armed clash" in pair and bool(_actors(a) & _actors(b) - {"protesters"})
 
 

@@ -245,9 +245,20 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
         return ((local, None),), start, "person-noun"
     if side.endswith("?") and noun.entry.get("category") == "combatant" and (enemy := _enemy(c, noun)) is not None:
         return ((enemy.id, enemy),), start, "enemy-named"
+    if side.endswith("?") and noun.entry.get("category") == "combatant" and not _known(c, side.rstrip("?")):
+        return ((UNKNOWN, None),), start, "person-noun"
     if side:
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
+
+
+UNKNOWN = "unidentified_armed_group"
+HOME = frozenset(("SY", "IQ"))  # where «جهادي» alone is commonly said of the Islamic State
+
+
+def _known(c: Context, side: str) -> bool:
+    """Whether the text names a group that a vague word («جهاديون») may mean."""
+    return c.country in HOME or any(n.id == side for n in c.actors)
 
 
 def _enemy(c: Context, noun: Hit) -> Named | None:
