@@ -258,7 +258,7 @@ HOME = frozenset(("SY", "IQ"))  # where «جهادي» alone is commonly said of
 
 def _known(c: Context, side: str) -> bool:
     """Whether the text names a group that a vague word («جهاديون») may mean."""
-    return c.country in HOME or any(n.id == side for n in c.actors)
+    return c.country in HOME or any(n.id == side and not n.weak for n in c.actors)
 
 
 def _enemy(c: Context, noun: Hit) -> Named | None:
