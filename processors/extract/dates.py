@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.records import EventDate
@@ -56,14 +57,26 @@ def dates(r: Reading, hits: Hits, numbers: dict[int, Quantity], today: dt.date |
     for i in sorted(seeds):
         if i < end:
             continue
-        for rule in RULES:
-            mention = rule(r, hits, numbers, i, today)
-            if mention is not None:
-                mention = _with_since(r, hits, mention, today)
-                found.append(mention)
-                end = mention.last
-                break
+        readings = (m for rule in RULES if (m := rule(r, hits, numbers, i, today)) is not None)
+        mention = _same_day(r, hits, i, found) or next(readings, None)
+        if mention is not None:
+            found.append(_with_since(r, hits, mention, today))
+            end = found[-1].last
     return found
+
+
+def _same_day(r: Reading, hits: Hits, i: int, found: Sequence[Mention]) -> Mention | None:
+    """«اليوم ذاته», «ذات اليوم»: the day named last."""
+    first = _time(hits, i, "day", "same")
+    if first is None or first.last >= len(r.words) or r.gap[first.last] > SPACE:
+        return None
+    second = _time(hits, first.last, "day", "same")
+    if second is None or second.entry.get("kind") == first.entry.get("kind"):
+        return None
+    known = next((m for m in reversed(found) if m.precision == "day" and m.start is not None), None)
+    if known is None:
+        return None
+    return replace(known, first=i, last=second.last, basis="relative", kind="point", rule="same-day", days=0)
 
 
 def _time(hits: Hits, i: int, *kinds: str) -> Hit | None:
