@@ -226,6 +226,11 @@ def clause(c: Context, i: int) -> tuple[int, int]:
     first = last = i
     while first > low and not _parts(c, first):
         first -= 1
+    verb = _managed(c, first, low)
+    if verb is not None:
+        first = verb
+        while first > low and not _parts(c, first):
+            first -= 1
     last += 1
     while last < high and not _parts(c, last):
         last += 1
@@ -236,7 +241,14 @@ def _parts(c: Context, k: int) -> bool:
     """Whether a clause begins at word `k`: behind a comma, unless it sets off a date («، الجمعة،»), or at «في حين»."""
     if c.r.gap[k] == COMMA:
         return not _aside(c, k) and not _bracketed(c, k)
-    return c.cue(k, "split") is not None
+    return c.cue(k, "split") is not None and not (k and c.cue(k - 1, "managed"))
+
+
+def _managed(c: Context, k: int, low: int) -> int | None:
+    """«تمكنت قوات الجيش، مسنودة ب...، [من] تحرير ...»: the verb before whose complement a clause begins at word `k`."""
+    if c.r.gap[k] != COMMA or c.r.words[k] not in COMPLEMENTS:
+        return None
+    return next((j for j in range(k - 1, max(low, k - MANAGED), -1) if c.cue(j, "managed")), None)
 
 
 def _bracketed(c: Context, k: int) -> bool:
@@ -371,6 +383,8 @@ def _stance(c: Context, hit: Hit) -> bool:
     )
 
 
+COMPLEMENTS = ("من", "في")
+MANAGED = 30  # words between «تمكن» and what was managed
 DEMAND = 20  # words between «طالب» and what is demanded
 UNREAL: Mapping[str, Realis] = {"planned": "planned", "may": "hypothetical"}
 
@@ -416,6 +430,8 @@ def _admitted(
         organised = any("org" in n.flags or ids.kind(n.id) in ("rebel", "militia") for n in firm)
         return "group" if organised and hot else None
     if "control" in flags:
+        if "closes" in flags and not any(c.cue(k, "crossing") for k in range(hit.last, min(hit.last + 5, inner[1]))):
+            return None
         return "control" if armed and hot and (here or article.brief) else None
     if "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
@@ -424,7 +440,11 @@ def _admitted(
         if hot and firm and _arrested(c, hit, inner):
             return "arrest"
         named = hit.entry.get("form") == "verb" and bool(firm) and (bool(here) or objects)
-        return "arrest" if taken or (hot and named and (article.brief or here)) else None
+        by_name = hit.entry.get("form") == "verb" and any(n.last == hit.first or n.first == hit.last for n in forces)
+        by_name = by_name and (
+            _political(c, hit.first) or any(p.precision != "country" for p in places.between(low, high))
+        )
+        return "arrest" if taken or (hot and ((named and (article.brief or here)) or by_name)) else None
     if "abduct" in flags:
         if sport(c, hit.first):
             return None
@@ -462,7 +482,7 @@ def _admitted(
     if "intercept" in flags:
         if hit.prefix.endswith("ل") and not hit.prefix.endswith("ال"):
             return None  # «نظام لاعتراض الصواريخ»
-        shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.last, min(hit.last + 8, inner[1])))
+        shot = any(c.cue(k, "artillery", "aircraft") for k in range(hit.first, min(hit.last + 8, inner[1])))
         return "intercepted" if shot and (armed or here) else None
     if "moved" in flags:
         return (
@@ -477,8 +497,10 @@ def _admitted(
             firm = [n for n in c.actors.between(max(low, hit.first - 25), hit.first) if not n.weak]
             forces = [n for n in firm if is_force(ids, n)]
         if "enter" in flags:
-            entered = [p for p in here if hit.last <= p.first <= hit.last + 6 and ORDER.get(p.precision, 4) < 3]
-            who = [n for n in forces if n.first == hit.last or n.last == hit.first]
+            entered = any(hit.last <= p.first <= hit.last + ENTERED and ORDER.get(p.precision, 4) < 3
+                          and "من" not in c.r.words[max(hit.last, p.first - 2) : p.first] for p in here)  # fmt: skip
+            entered = entered or any(c.cue(k, "same_place") for k in range(hit.last, min(hit.last + ENTERED, inner[1])))
+            who = any(n.last == hit.first or hit.last <= n.first <= hit.last + 1 for n in forces)
             return "entered" if who and entered and hot else None
         if "lead" in flags and c.r.sentence[hit.first] > 0:
             return None  # «تسيطر على» is news in a headline, a state of things elsewhere
@@ -498,6 +520,14 @@ def _admitted(
         before = range(max(low, hit.first - 8), hit.first)
         if article.protests and not here and any(c.cue(k, "goes_out") for k in before):
             here = list(places.between(low, high))  # «وخروج [مظاهرة] في ...، قرب البصرة»
+        if (
+            "strong" in flags
+            and here
+            and any(
+                (h := c.hits.at("triggers", k)) and h is not hit and h.entry.get("type") == CALM for k in range(*inner)
+            )
+        ):
+            return "protest"  # «[قمعت] ... احتجاجا»
         return "protest" if violent or (people and (here or "strong" in flags)) or (here and article.protests) else None
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
@@ -506,6 +536,8 @@ def _admitted(
         return "clash" if len(sides) > 1 or violent or both or placed else None
     if "generic" in flags or "defend" in flags:
         if "destroys" in flags and not _arms_behind(c, hit, inner):
+            return None
+        if not violent and not forces and sport(c, hit.first):
             return None
         crowd = any(n.id in ("protesters", "israeli_settlers") for n in near)
         aimed = bool(armed) and any(c.cue(k, "armed_target", "civil_target") for k in range(*inner))
@@ -586,8 +618,10 @@ def sport(c: Context, i: int) -> bool:
     return any(c.cue(k, "sport") for k in range(max(low, i - 40), min(high, i + 40)))
 
 
+ENTERED = 6  # words behind «دخلت» that hold the place
 PLACE_BEYOND = 10  # words behind a verb of capture that name where, beyond a comma
 OBJECT_REACH = 8  # words behind a trigger that name what or whom it hit
+CALM = "Peaceful protest"
 TOLD = ("reported", "recap")
 BRIEF = 80  # words: a brief has room for one such word only
 HURT = frozenset(("killed", "injured", "killed_or_injured", "neutralised"))
