@@ -32,7 +32,7 @@ from processors.extract.blame import blamed, blames, told_again
 from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
 from processors.extract.dates import Mention
-from processors.extract.merge import Incident
+from processors.extract.merge import Incident, Told
 from processors.extract.phrases import nobodys
 from processors.extract.roles import Role
 from processors.extract.scenes import gathered
@@ -289,8 +289,11 @@ def _actors(
             pool = [*pool, *(r for t in ordered for r in t.roles if r.role == role and r.rule == "victims")]
         taken = {r.actor for r in chosen}
         chosen += [r for i, r in enumerate(pool) if r.actor not in taken and r.actor not in {x.actor for x in pool[:i]}]
+    chosen = _begun(ordered, chosen)
     if all(r.role == "target" or r.actor in UNIDENTIFIED for r in chosen):
         chosen += accused[:1]
+    if incident.type in ARMED and not any(r.role in ("attacker", "participant") for r in chosen):
+        chosen += _gunmen(c, incident, chosen)
     if incident.type in FOUGHT and not any(r.role in ("target", "participant") for r in chosen):
         told = next((enemies[r.actor] for r in chosen if r.role == "attacker" and r.actor in enemies), None)
         if told is not None:
@@ -308,6 +311,34 @@ def _actors(
         for r in kept
     )  # fmt: skip
     return actors, tuple(Why(rule=r.rule, span=c.r.span(r.first, r.last)) for r in kept)
+
+
+ARMED = FOUGHT | {"Attack", "Abduction/forced disappearance", "Grenade", "Remote explosive/landmine/IED"}
+
+
+def _begun(ordered: Sequence[Told], chosen: Sequence[Role]) -> list[Role]:
+    """A fight of two sides as one side's attack, where a telling says which of them attacks the other."""
+    sides = {r.actor for r in chosen if r.role == "participant"}
+    for told in ordered if len(sides) == 2 else ():
+        by = [r for r in told.roles if r.role == "attacker" and r.actor in sides]
+        at = [r for r in told.roles if r.role == "target" and r.actor in sides and r.rule not in GUESSED]
+        if len(by) == 1 and at and all(r.actor != by[0].actor for r in at):
+            return [*by, *at, *(r for r in chosen if r.role != "participant" and r.actor not in sides)]
+    return list(chosen)
+
+
+def _gunmen(c: Context, incident: Incident, chosen: Sequence[Role]) -> list[Role]:
+    """«مسلحون», «ملثمون» in a sentence of an attack that nobody else is named for, if they are not whom it hit."""
+    if any(r.actor in UNIDENTIFIED for r in chosen):
+        return []
+    for told in incident.ordered:
+        low, high = c.r.bounds(told.frame.at)
+        near = c.actors.between(max(low, told.frame.at - 25), min(high, told.frame.at + 25))
+        for n in near:
+            plain = n.prefix in ("", "و", "ف", "ال", "وال", "فال")
+            if n.id in UNIDENTIFIED and plain and "police" not in n.flags and n.first not in c.masked:
+                return [Role("attacker", n.id, n.first, n.last, "gunmen")]
+    return []
 
 
 def _days(incidents: Sequence[Incident], today: EventDate) -> list[Mention | None]:
