@@ -109,7 +109,7 @@ def _street(
         return "Excessive force against protesters", False
     if f.type == "Peaceful protest" and _driven_apart(c, f):
         return "Protest with intervention", False
-    if not crowd or any(_fighter(c, ids, r) for r in found):
+    if not (crowd or _protested(c, f)) or any(_fighter(c, ids, r) for r in found):
         return None
     if "clash" in f.flags:
         return "Violent demonstration", False
@@ -145,6 +145,11 @@ def _on_protesters(
 
 _HURT = frozenset(("killed", "injured", "killed_or_injured"))
 _FORCES = frozenset(("state", "external", "unknown"))
+
+
+def _protested(c: Context, f: Frame) -> bool:
+    """Whether the clause itself speaks of a protest."""
+    return any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags for k in range(*f.inner))
 
 
 def _driven_apart(c: Context, f: Frame) -> bool:

@@ -13,7 +13,16 @@ from processors.extract.places import apart, finest, near
 from processors.extract.roles import Role
 from processors.extract.sources import Speaker
 
-SPECIFIC = frozenset(("Suicide bomb", "Chemical weapon", "Grenade", "Excessive force against protesters"))  # tell how
+SPECIFIC = frozenset(
+    (
+        "Suicide bomb",
+        "Government regains territory",
+        "Non-state actor overtakes territory",
+        "Chemical weapon",
+        "Grenade",
+        "Excessive force against protesters",
+    )
+)  # tell how
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
 APART_TIMES, APART_BY = 4, 5  # so far apart are no two sources' tolls of one incident
 STATED_DAYS = 3  # a statement on an incident follows it by no more
@@ -97,7 +106,8 @@ def _meant(told: Told, incidents: Sequence[Incident]) -> Incident | None:
     if not told.definite or told.firm:
         return None
     for incident in reversed(incidents):
-        if all(_types(told, t) and _sides(told, t) and not _elsewhere(told, t) for t in incident.compared):
+        if all((_types(told, t) or {told.type, t.type} == {"Armed clash", BLAST}) and _sides(told, t)
+               and not _elsewhere(told, t) for t in incident.compared):  # fmt: skip
             told.realis = incident.best.realis
             return incident
     return None
@@ -163,6 +173,8 @@ def _types(a: Told, b: Told) -> bool:
     pair = {a.type, b.type}
     if len(pair) == 1 or ((a.generic or b.generic) and pair != {"Armed clash", BLAST} and not pair & BLOODLESS):
         return True
+    if "Armed clash" in pair and pair & CAPTURES and a.sentence == b.sentence:
+        return True  # what falls takes in the fight for it
     if pair == {"Air/drone strike", "Shelling/artillery/missile attack"}:
         named = _sides_named(a), _sides_named(b)
         return bool(a.keys & b.keys) or named[0] == named[1] or not all(named)
