@@ -146,12 +146,9 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
 
 
 def _father(r: Reading, month: Hit) -> bool:
-    """«أب» and «باب» are no August: the madda tells («آب», «بآب»)."""
-    return (
-        month.entry.text == "اب"
-        and (bool(month.prefix.strip("وف")) or "أ" in r.quote(month.first, month.last))
-        and ("آ" not in r.quote(month.first, month.last))
-    )
+    """«أب», «باب» and the town «إب» are no August: the madda tells («آب», «بآب»)."""
+    raw = r.quote(month.first, month.last)
+    return month.entry.text == "اب" and (bool(month.prefix.strip("وف")) or "أ" in raw or "إ" in raw) and "آ" not in raw
 
 
 def _numeric(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:

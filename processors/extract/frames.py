@@ -84,8 +84,11 @@ def frames(
             own = tuple(k for k in own if (claims[k].outcome == "captured") == taken)
         key = (inner[0], bool(taken))
         known = kept.get(key)
-        if known is not None and _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
-            continue
+        if known is not None and not _led_to(c, known.trigger, hit):
+            if _led_to(c, hit, known.trigger):
+                continue
+            if _rank(known.flags, known, claims) <= _rank(flags, None, claims, own):
+                continue
         if "weak" in flags and not own and totals.between(*inner):
             continue  # «... خلال 12 يوماً من القتال» tells of the total's fights
         rule = _admitted(c, ids, hit, inner, places, claims, own, article)
@@ -97,6 +100,11 @@ def frames(
             claims[own[0]].at if own else -1, aside or _tried(c, hit),
         )  # fmt: skip
     return sorted({**unreal, **by_clause}.values(), key=lambda f: f.at)
+
+
+def _led_to(c: Context, before: Hit, news: Hit) -> bool:
+    """«[دخلت] قوات ... بعد يومين من [القصف]»: the strikes that came before a capture are not the news."""
+    return "capture" in news.entry.flags and "strong" in before.entry.flags and _after(c, before)
 
 
 def _taken(hit: Hit, claims: Sequence[Claim], own: tuple[int, ...]) -> bool | None:
@@ -248,7 +256,7 @@ def _managed(c: Context, k: int, low: int) -> int | None:
     """«تمكنت قوات الجيش، مسنودة ب...، [من] تحرير ...»: the verb before whose complement a clause begins at word `k`."""
     if c.r.gap[k] != COMMA or c.r.words[k] not in COMPLEMENTS:
         return None
-    return next((j for j in range(k - 1, max(low, k - MANAGED), -1) if c.cue(j, "managed")), None)
+    return next((j for j in range(k - 1, max(low, k - MANAGED) - 1, -1) if c.cue(j, "managed")), None)
 
 
 def _bracketed(c: Context, k: int) -> bool:
@@ -463,6 +471,8 @@ def _admitted(
         parties = {ids.near(n.id) for n in armed if n.rule != "adjective"}
         both = any(n.also for n in armed) or (article.brief and any(c.cue(k, "both") for k in range(*inner)))
         tribes = any("tribe" in n.flags for n in armed)
+        between = hit.last < inner[1] and c.cue(hit.last, "between") is not None and hit.last + 1 in c.named
+        both = both or (between and bool(armed))  # «هدنة بين الميليشيات»
         truce = "weak" in flags and (both or tribes or (len(parties) > 1 and (hot or here)))
         truce = truce or (article.brief and len(parties) > 0 and bool(here))
         return "agreement" if signed and truce else None
@@ -519,7 +529,10 @@ def _admitted(
             return None  # «احتجاجاً على»
         before = range(max(low, hit.first - 8), hit.first)
         if article.protests and not here and any(c.cue(k, "goes_out") for k in before):
-            here = list(places.between(low, high))  # «وخروج [مظاهرة] في ...، قرب البصرة»
+            said = any(c.cue(k, "same_place") for k in range(low, high))
+            here = list(places.between(low, high)) or list(
+                places.between(0, low)[:1] if said else ()
+            )  # «وخروج [مظاهرة] في ...، قرب البصرة»
         if (
             "strong" in flags
             and here
@@ -548,6 +561,8 @@ def _admitted(
         wide = armed_with or (onto and (hot or _breaks_out(c, hit, inner)))
         if any(c.cue(k, "since") for k in range(max(inner[0], hit.first - 3), hit.first)):
             return None  # «منذ بدء الهجوم على ...»
+        if hot and not article.aside and _told_of_day(c, hit, inner, bool(armed)):
+            return "attack"
         return "attack" if article.brief and (wide or (armed and (here or objects))) else None
     if "weapon" in flags:
         launched = any(c.cue(k, "launch") for k in range(max(inner[0], hit.first - 5), hit.first))
@@ -585,6 +600,17 @@ def _arrested(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
         return False
     after = range(hit.last, min(hit.last + 3, inner[1]))
     return any(c.cue(k, "agent") for k in after) or (hit.last < inner[1] and c.r.words[hit.last].startswith("ل"))
+
+
+def _told_of_day(c: Context, hit: Hit, inner: tuple[int, int], armed: bool) -> bool:
+    """«[هجمات] على قواعدهم ليل الثلاثاء», «[باستهداف] أهداف للمسلحين» from the air: an attack that needs no place."""
+    after = range(hit.last, min(hit.last + OBJECT_NEAR, inner[1]))
+    if not any(c.cue(k, "armed_target") for k in after):
+        return False
+    if armed and any(c.cue(k, "aircraft", "artillery") for k in range(*inner)):
+        return True
+    dated = any((m := c.dated.get(k)) is not None and m.kind == "point" for k in range(*inner))
+    return dated and c.cue(hit.last, "onto") is not None
 
 
 def _arms_behind(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
