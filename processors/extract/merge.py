@@ -100,12 +100,18 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
     return _with_background(out)
 
 
+def _latest(incidents: Sequence[Incident]) -> list[Incident]:
+    """The latest first; those that are told as another one, in passing, behind the rest."""
+    latest = list(incidents)[::-1]
+    return sorted(latest, key=lambda i: i.tellings[0].apart)
+
+
 def _meant(told: Told, incidents: Sequence[Incident]) -> Incident | None:
     """«منفذ [الاعتداء]», «بعد [الهجوم]»: the latest incident that a definite word without a day or place of its own may
     mean; it is news or background as that one is."""
     if not told.definite or told.firm:
         return None
-    for incident in reversed(incidents):
+    for incident in _latest(incidents):
         if all((_types(told, t) or {told.type, t.type} == {"Armed clash", BLAST}) and _sides(told, t)
                and not _elsewhere(told, t) for t in incident.compared):  # fmt: skip
             told.realis = incident.best.realis
@@ -116,7 +122,7 @@ def _meant(told: Told, incidents: Sequence[Incident]) -> Incident | None:
 def _home(told: Told, incidents: Sequence[Incident]) -> Incident | None:
     """The incident that a telling belongs to: nothing speaks against it, and its place is that of one of its tellings;
     of its own type before another, the latest first."""
-    open_to = [i for i in reversed(incidents) if not any(_against(told, t) for t in i.compared)
+    open_to = [i for i in _latest(incidents) if not any(_against(told, t) for t in i.compared)
                and any(_places(told, t) for t in i.compared)]  # fmt: skip
     return next((i for i in open_to if i.type == told.type), open_to[0] if open_to else None)
 

@@ -113,7 +113,7 @@ def _told(
         tallies=frozenset((x.outcome, frozenset(s for s, _ in x.sides), x.count) for x in (claims[k] for k in own)
                           if x.part_of is None and x.count),
         definite=_definite(c, f),
-        apart=date is not None and date.rule == DAYS_BEFORE,
+        apart=(date is not None and date.rule == DAYS_BEFORE) or _another(c, f),
     )  # fmt: skip
 
 
@@ -123,3 +123,13 @@ def _definite(c: Context, f: Frame) -> bool:
         return False
     k = f.trigger.last
     return not (c.joined(k) and (c.cue(k, "which") is not None or c.hits.at("places", k) is not None))
+
+
+def _another(c: Context, f: Frame) -> bool:
+    """«في مناطق أخرى», «في حادث منفصل»: the clause, or the words that open its sentence, say that it is another one."""
+    low = c.r.bounds(f.at)[0]
+    opening = range(low, min(low + OPENING, f.inner[1])) if f.inner[0] - low <= OPENING else ()
+    return any(c.cue(k, "another") for k in (*opening, *range(*f.inner)))
+
+
+OPENING = 8  # words
