@@ -105,7 +105,30 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[i
         if named is not None:
             found.append(named)
             end = named.last
-    return _home_army(_belonging(r, hits, found), country)
+    return _the_group_meant(_home_army(_belonging(r, hits, found), country), ids, country)
+
+
+def _the_group_meant(found: list[Named], ids: Ids, country: str) -> list[Named]:
+    """«الميليشيات», «المتمردين»: the group that the theatre means by it, if the article names it, else the only group
+    that the article names, if it was named not long before."""
+    groups = [n for n in found if not n.weak and ids.kind(n.id) in ("rebel", "militia") and n.id not in UNIDENTIFIED]
+    known = {n.id for n in groups}
+    theatre = THEATRE.get(("rebels", country), "")
+    meant = theatre if theatre in known else next(iter(known)) if len(known) == 1 else ""
+    if not meant or STATE_OF.get(country) in (None, meant):
+        return found
+    named = [n.last for n in groups]
+
+    def near(n: Named) -> bool:
+        if meant == theatre:
+            return True
+        return "the-militia" not in n.flags and any(0 <= n.first - k < MEANT_REACH for k in named)
+
+    return [replace(n, id=meant, rule="the-group-meant") if "the-group" in n.flags and n.id in UNIDENTIFIED and near(n)
+            else n for n in found]  # fmt: skip
+
+
+MEANT_REACH = 60  # words
 
 
 def _home_army(found: list[Named], country: str) -> list[Named]:
@@ -160,6 +183,8 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
     who = next((f.partition(":")[2] for f in flags if f.startswith("theatre:")), None)
     if who is not None and (meant := THEATRE.get((who, country))) is not None:
         actor, flags = meant, flags - {"weak"}
+    elif "nowhere-else" in flags:
+        return None
     rule = "adjective" if "adjective" in flags else "name"
     if "local" in flags and rule == "name" and last == hit.last and "police" not in flags and who is None:
         flags = flags | {"home-army"}
@@ -220,8 +245,23 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
         and (struck.entry.get("form") == "noun")
     ):
         return True  # «تفجيرات الرياض»
+    if struck is not None and _idafa_of_place(r, hits, struck, hit):
+        return True
     cue = hits.cue(i - 1, ("place_before",))
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
+
+
+def _idafa_of_place(r: Reading, hits: Hits, struck: Hit, hit: Hit) -> bool:
+    """«هجوم [باريس]», «قصف [دمشق]»: where it was, unless what is hit follows («هجوم [موسكو] على»); of lands only
+    behind a word that is no shelling («منفذ هجوم [فرنسا]», but «قصف [إسرائيل]»)."""
+    place = hits.at("places", hit.first)
+    if struck.entry.get("form") != "noun" or struck.entry.flags & {"capture", "arrest"} or place is None:
+        return False
+    if place.entry.get("precision") == "country" and ("strong" in struck.entry.flags or struck.definite):
+        return False
+    after = r.words[hit.last] if hit.last < len(r.words) and r.gap[hit.last] == SPACE else ""
+    return not (after in ("علي", "ضد", "بحق") or after.startswith("لل") or hits.cue(hit.last, ("armed_target",))
+                or "adjective" in getattr(hits.at("actors", hit.last), "entry", hit.entry).flags)  # fmt: skip
 
 
 BORDER_REACH = 5  # words

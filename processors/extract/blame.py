@@ -50,7 +50,8 @@ def blames(c: Context, ids: Ids) -> list[Blame]:
             named = _owner(c, ids, hit)
         if named is not None:
             out.append(Blame(hit.first, named, kind in ("adopts", "own_doing"), again))
-    return out
+    out.extend(Blame(n.first, n, False, True) for n in c.actors if "doer" in n.flags)  # «المهاجم»
+    return sorted(out, key=lambda b: b.at)
 
 
 def told_again(said: Sequence[Blame], incidents: list[Incident], sentence: Sequence[int]) -> list[Incident]:
@@ -135,6 +136,9 @@ def _sides(c: Context, ids: Ids, first: int, last: int) -> list[Named]:
 def _deed(c: Context, hit: Hit) -> bool | None:
     """Whether what a statement is about was told before: «[الهجوم]», «[تنفيذها]»; None where it is no one deed."""
     low, high = c.r.bounds(hit.first)
+    if hit.entry.get("kind") == "own_doing" and hit.last < high and c.r.words[hit.last] in ITS:
+        return not any(h.entry.get("form") == "noun" and not h.entry.flags & NO_DEED
+                       for k in range(low, hit.first) if (h := c.hits.at("triggers", k)))  # fmt: skip
     older = any(k in c.dated for k in range(low, hit.first))  # «وفي أيار الماضي تبنى ...»
     if c.r.words[hit.last - 1].endswith(("ه", "ها", "هما")) and hit.entry.get("kind") in ("perpetrating", "adopts"):
         return True
@@ -155,6 +159,7 @@ def _deed(c: Context, hit: Hit) -> bool | None:
     return True if hit.entry.text.startswith("ال") and hit.entry.get("kind") == "doing" else None
 
 
+ITS = frozenset(("عنه", "عنها", "عنهما", "عنهم"))
 DETAILED = frozenset(("علي", "الذي", "التي", "ضد", "الذين"))  # what a deed told anew goes on with
 
 

@@ -34,7 +34,7 @@ from processors.extract.context import Found as ClaimFound
 from processors.extract.dates import Mention
 from processors.extract.merge import Incident, Told
 from processors.extract.phrases import nobodys
-from processors.extract.roles import Role
+from processors.extract.roles import Role, civil_sides
 from processors.extract.scenes import gathered
 from processors.extract.sources import Speaker, governing
 from processors.extract.tolls import period, reconciliations
@@ -200,6 +200,8 @@ def _sided(ids: Ids, incident: Incident, found: list[ClaimFound]) -> list[ClaimF
             taken = x.outcome == "captured" and any(side in by for side, _ in sides)  # nobody arrests his own
             whose = (("civilians", None),) if taken else sides
             x = replace(x, sides=nobodys(x, whose), side_rule="told-elsewhere")
+        elif (civil := civil_sides(ids, x)) != x.sides:
+            x = replace(x, sides=civil)
         elif armed and x.side_rule == "person-noun" and x.sides[0][0] in UNIDENTIFIED:
             x = replace(x, sides=armed[:1], side_rule="told-elsewhere")
         out.append(x)
@@ -336,7 +338,8 @@ def _gunmen(c: Context, incident: Incident, chosen: Sequence[Role]) -> list[Role
         near = c.actors.between(max(low, told.frame.at - 25), min(high, told.frame.at + 25))
         for n in near:
             plain = n.prefix in ("", "و", "ف", "ال", "وال", "فال")
-            if n.id in UNIDENTIFIED and plain and "police" not in n.flags and n.first not in c.masked:
+            vague = n.id in UNIDENTIFIED or (n.rule == "the-group-meant" and all(n.id != r.actor for r in chosen))
+            if vague and plain and "police" not in n.flags and n.first not in c.masked:
                 return [Role("attacker", n.id, n.first, n.last, "gunmen")]
     return []
 

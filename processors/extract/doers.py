@@ -62,18 +62,23 @@ def _announced(c: Context, ids: Ids, f: Frame) -> Named | None:
     if verb_of(f) or not deed or f.flags & {"kill", "protest"} or f.trigger.suffix or f.trigger.prefix not in TOLD_OF:
         return None
     low = max(c.r.bounds(f.at)[0], f.at - ANNOUNCE_REACH)
-    before = next((n for n in c.actors.before(f.at, 3) if n.first >= low and n.prefix in PLAIN), None)
-    if before is None or not ids.armed(before.id) or before.prefix not in PLAIN or before.weak:
+    before = next((n for n in c.actors.before(f.at, 3) if n.first >= low and (n.prefix in PLAIN or _command(c, n))),
+                  None)  # fmt: skip
+    if before is None or not ids.armed(before.id) or before.weak:
         return None
     if f.flags.isdisjoint(ANNOUNCED) and ("police" in before.flags or _that(c, before.last, f.at)):
         return None
-    first = next((h for k in range(before.last, f.at) if (h := c.hits.at("triggers", k))), f.trigger)
+    near = "عن" in (c.r.words[f.at - 1], c.r.words[f.at - 2]) and f.trigger.entry.get("form") == "noun"
+    first = f.trigger if near else next(
+        (h for k in range(before.last, f.at) if (h := c.hits.at("triggers", k))), f.trigger)  # fmt: skip
     if first.entry.flags & {"kill", "protest", "moved", "agreement"} or first.entry.get("form") != "noun":
         return None
     if first.prefix.endswith(("ال", "ب")) and not first.entry.flags & ANNOUNCED:
         return None
     at = first.first
     lead = before.first - 1
+    if before.prefix not in PLAIN:
+        lead = next(k for k in range(lead, -1, -1) if c.r.words[k] in COMMANDS) - 1
     if before.rule == "adjective":
         if not c.hits.at("sources", lead) and not c.cue(lead, "leader"):
             return None
@@ -85,6 +90,14 @@ def _announced(c: Context, ids: Ids, f: Frame) -> Named | None:
     between = [k for k in range(before.last, at) if k not in c.dated and c.r.words[k] not in AROUND
                and c.hits.at("sources", k) is None and not c.cue(k, "owns_up")]  # fmt: skip
     return before if said and not between else None
+
+
+def _command(c: Context, n: Named) -> bool:
+    """«القيادة الوسطى ب[الجيش]», «القيادة المركزية في [الجيش]»: whose command speaks."""
+    return n.prefix in ("ب", "بال") and any(c.r.words[k] in COMMANDS for k in range(max(0, n.first - 3), n.first))
+
+
+COMMANDS = frozenset(("قياده", "القياده", "وزاره", "رئاسه", "هيئه"))
 
 
 def _that(c: Context, first: int, last: int) -> bool:
@@ -228,6 +241,84 @@ def verb_of(f: Frame) -> bool:
     return f.trigger.entry.get("form") == "verb"
 
 
+def _tried(c: Context, ids: Ids, f: Frame) -> Named | None:
+    """«[متشددون] يرتدون أحزمة حاولوا اقتحام معسكر», «قام [مسلح] بإطلاق النار»: who tried it, or did it so."""
+    if verb_of(f) or f.type in PROTEST or f.flags & {"kill", "moved", "protest"}:
+        return None
+    low = max(c.r.bounds(f.at)[0], f.at - TRIED_REACH)
+    verb = next((k for k in range(f.at - 1, max(low, f.at - 7) - 1, -1) if c.cue(k, "tries")), None)
+    if verb is None or any(c.hits.at("triggers", k) for k in range(verb + 1, f.at)):
+        return None
+    able = [n for n in c.actors.between(low, f.at) if n.rule != "adjective" and ids.armed(n.id) and n.prefix in PLAIN
+            and "victim" not in n.flags]  # fmt: skip
+    inside = next((n for n in able if n.first == verb + 1), None)
+    if inside is not None or f.at - verb > 3:
+        return inside
+    before = able[-1] if able and able[-1].last <= verb else None
+    if before is None or any(c.r.gap[k] > SPACE or c.r.words[k] == "ان" for k in range(before.last, verb + 1)):
+        return None
+    return before if _opens(c, before.first) else None
+
+
+def _opens(c: Context, k: int) -> bool:
+    """Whether a clause begins at word `k`, past a «that»."""
+    return k == 0 or c.r.gap[k] > SPACE or c.r.words[k - 1] in ("ان", "بان")
+
+
+TRIED_REACH = 25  # words
+
+
+def _carried_on(c: Context, ids: Ids, f: Frame) -> Named | None:
+    """«فخخت [الميليشيات] أجزاء من المطار، وقصفت الأحياء»: a verb without a subject has that of the verb before it."""
+    goes_on = f.trigger.prefix == "و" or (f.at and c.r.words[f.at - 1] in CARRIES)
+    if not verb_of(f) or not goes_on or f.flags & NOT_CARRIED:
+        return None
+    low = c.r.bounds(f.at)[0]
+    start = f.at - (f.trigger.prefix != "و")
+    word = c.r.words[f.at]
+    for n in c.actors.before(start, 6):
+        if n.first < low or start - n.last > CARRIED_REACH:
+            return None
+        subject = n.prefix in ("", "ال") and n.first > low and c.r.gap[n.first] == SPACE and _verb(c, n.first - 1, word)
+        if subject and n.rule not in ("adjective", "pronoun") and ids.armed(n.id) and "victim" not in n.flags:
+            return n
+    return None
+
+
+def _verb(c: Context, k: int, like: str) -> bool:
+    """Whether word `k` is a past verb of the same gender as the verb `like`, which its subject follows."""
+    word = c.r.words[k].lstrip("وف")
+    told = c.hits.at("triggers", k)
+    known = (told is not None and told.entry.get("form") == "verb") or c.cue(k, "does", "hits", "tries", "launch")
+    begins = (c.cue(k - 1, "split", "block") or c.r.gap[k] > SPACE) and not c.hits.at("sources", k)
+    return (
+        bool(known or begins)
+        and len(word) > 2
+        and word.endswith("ت") == like.endswith("ت")
+        and not c.cue(k, "preposition")
+    )
+
+
+NOT_CARRIED = frozenset(("kill", "moved", "protest", "transfer", "agreement", "arrest", "abduct"))
+CARRIES = ("كما", "ثم")
+CARRIED_REACH = 25  # words
+
+
+def _told_before(c: Context, ids: Ids, f: Frame) -> Named | None:
+    """«شن [مسلحون] هجوما على مركز، وقتل في الهجوم ...»: who did what «the attack» of the same sentence was."""
+    if verb_of(f) or not f.trigger.definite or f.flags.isdisjoint(("generic", "attack", "strong")):
+        return None
+    low = c.r.bounds(f.at)[0]
+    for n in c.actors.before(f.inner[0], 4):
+        if n.first <= low:
+            return None
+        told = c.hits.at("triggers", n.last) if n.last < f.at else None
+        same = told is not None and told.entry.get("form") == "noun" and told.entry.text == f.trigger.entry.text
+        if same and c.cue(n.first - 1, "does") and ids.armed(n.id):
+            return n
+    return None
+
+
 _RULES = (
     ("speaker", _speaker_did),
     ("accused", _accused_of),
@@ -235,6 +326,9 @@ _RULES = (
     ("announced", _announced),
     ("its-own", _own_deed),
     ("by-doing", _by_doing),
+    ("tried", _tried),
+    ("subject-carried-on", _carried_on),
+    ("told-before", _told_before),
     ("agent-further", _agent_further),
     ("authority", _authority),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.extract.actors import Ids, Named
-from processors.extract.context import Context
+from processors.extract.context import Context, Sides
 from processors.extract.context import Found as Claim
 from processors.extract.doers import (
     PLAIN,
@@ -42,7 +42,7 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     """Roles of a frame, each actor once a role."""
     near = [n for n in c.actors.between(*f.inner) if not backed(c, n)]
     victims = {id(named) for k in f.claims if claims[k].count != 0 for _, named in claims[k].sides if named is not None}
-    if f.flags & {"clash", "agreement"}:
+    if f.flags & {"clash", "agreement"} or _between_two(c, f):
         found = _clash(c, ids, f, near)
         if found:
             return found
@@ -67,7 +67,7 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     for k in f.claims:
         if aimed and claims[k].side_rule in ("person-noun", "same-people") and claims[k].category == "unknown":
             continue  # «قصف مقر الحزب ... 12 شخصا»
-        for actor, named in claims[k].sides:
+        for actor, named in civil_sides(ids, claims[k]):
             if claims[k].part_of is None and named is not None and claims[k].count != 0:
                 out.append(Role("target", actor, named.first, named.last, "victims"))
             elif named is None and claims[k].outcome not in ("displaced", "released") and claims[k].count != 0:
@@ -76,6 +76,8 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
         out.append(Role("target", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if f.type in PROTEST_BY and not any(x.role == "attacker" for x in out):
         out.insert(0, Role("attacker", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
+    if f.type not in PROTEST and (owned := _embassy(c, f)) is not None:
+        out = [x for x in out if x.actor != owned.actor and x.rule != "people-counted"] + [owned]
     if not any(x.role == "target" for x in out) and "capture" not in f.flags and f.type not in PROTEST:
         hit = next((h for k in range(f.at, f.inner[1]) if (h := _civil(c, k))), None)
         hit = hit if hit is not None and _onto(c, f, hit.first) else _undergoing(c, f)
@@ -89,19 +91,29 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
                        and n.rule != "adjective" and ids.armed(n.id) and not backed(c, n)), None)  # fmt: skip
         if before is not None:
             out.insert(0, Role("attacker", before.id, before.first, before.last, "subject-carried-on"))
+            lord = next((m for m in c.actors.before(before.first, 1) if ids.armed(m.id) and not m.weak), None)
+            if lord is not None and lord.first >= low and c.cue(lord.last, "ally") and before.first - lord.last <= 2:
+                out.insert(0, Role("attacker", lord.id, lord.first, lord.last, "subject-carried-on"))
     if not any(x.role == "target" for x in out) and (at := _against(c, ids, f, out)) is not None:
         out.append(at)
     if not any(x.role == "attacker" for x in out) and (by := doer(c, ids, f)) is not None:
         n, rule = by
         out.insert(0, Role("attacker", n.armed or n.id, n.first, n.last, rule))
+    if any(x.role == "attacker" and x.rule == "agent" for x in out):
+        out = [x for x in out if x.rule not in LESS_THAN_AGENT]
     aimed = any(x.role == "target" and x.rule != "thing-near" for x in out)
     return _consistent([x for x in out if x.rule != "thing-near"] if aimed else out)
+
+
+LESS_THAN_AGENT = frozenset(("arrester", "nationality", "subject-before", "subject-of-clause"))  # beside «من قبل ...»
 
 
 def _against(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> Role | None:
     """«لاستعادة أراض تسيطر عليها [المعارضة]», «عملية للقضاء على [التنظيم]»: who holds the place, or whom it is to
     drive out, further on in the sentence."""
-    if (f.flags and not f.flags & {"capture", "strong", "generic", "clash"}) or f.type in PROTEST | {"Chemical weapon"}:
+    if f.flags and (not f.flags & {"capture", "strong", "generic", "clash"} or "moved" in f.flags):
+        return None
+    if f.type in PROTEST | {"Chemical weapon"}:
         return None
     by = [x.actor for x in found if x.role != "target"]
     high = min(c.r.bounds(f.at)[1], f.at + AGAINST_REACH)
@@ -118,6 +130,28 @@ def _against(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> Role | No
 
 
 AGAINST_REACH = 30  # words
+
+
+def civil_sides(ids: Ids, claim: Claim) -> Sides:
+    """«اعتقال 14 إيرانيا»: people of a land whom nobody calls fighters are no state's, when they are arrested."""
+    nation = claim.side_rule == "person-noun" and claim.category == "unknown" and claim.outcome == "captured"
+    if nation and all(named is None and ids.kind(side) == "state" for side, named in claim.sides):
+        return (("civilians", None),)
+    return claim.sides
+
+
+def _embassy(c: Context, f: Frame) -> Role | None:
+    """«هجوم على [السفارة الفرنسية]», «السفارة الصينية ... تتعرض لهجوم»: whose the embassy is."""
+    for n in c.actors.between(*f.inner):
+        k = n.first - 1
+        if k < 0 or c.r.gap[n.first] > SPACE or not c.cue(k, "embassy"):
+            continue
+        if "country" not in n.flags and n.rule != "adjective":
+            continue
+        undergoes = any(c.cue(j, "undergo") for j in range(n.last, f.at))
+        if undergoes or (k > 0 and c.cue(k - 1, "onto", "hits")) or (k == f.trigger.last and verbish(f)):
+            return Role("target", n.id, k, n.last, "embassy")
+    return None
 
 
 def _people(f: Frame, claims: Sequence[Claim]) -> set[int]:
@@ -289,9 +323,21 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     return out if len(out) > 1 else []
 
 
+def _between_two(c: Context, f: Frame) -> bool:
+    """«أعمال عنف [الأسبوع الماضي] بين أ وب»: violence of two sides, whatever it is called."""
+    if "generic" not in f.flags or verb_of(f):
+        return False
+    return any(c.cue(k, "between") and k + 1 not in c.dated for k in range(f.trigger.last, f.trigger.last + 5)
+               if k < f.inner[1])  # fmt: skip
+
+
 def _owner(c: Context, n: Named) -> bool:
     """«سفارة [الولايات المتحدة]», «رئيس [تركيا]»: a land whose something is, no side."""
-    return "country" in n.flags and n.first > 0 and c.cue(n.first - 1, "owner") is not None
+    if n.first == 0 or c.r.gap[n.first] > SPACE:
+        return False
+    if "local" in n.flags and c.cue(n.first - 1, "station"):
+        return True  # «كلية [الشرطة]»
+    return "country" in n.flags and c.cue(n.first - 1, "owner") is not None
 
 
 def _agent_before(c: Context, n: Named) -> bool:
@@ -302,10 +348,13 @@ def _agent_before(c: Context, n: Named) -> bool:
             return False
         cue = c.cue(k, "agent")
         if cue is not None and n.first - cue.last <= (0 if weapon(c, k) else 2):
-            return True
+            return not (c.r.words[k].lstrip("و") in HANDS and k and c.cue(k - 1, "remains"))
         if c.cue(k, "onto") or (back > 1 and (c.cue(k, "hits") or k in c.named)):
             return False
     return False
+
+
+HANDS = ("بيد", "بايدي")  # «[المدينة] التي كانت بيد ...»: who held it
 
 
 def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> tuple[str, str] | None:
@@ -315,7 +364,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         if n.first and agent_at(c, n.first):
             return "attacker", "agent-nationality"
         hurt = f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)
-        if hurt and c.hits.at("persons", n.first) is not None:
+        if hurt and (c.hits.at("persons", n.first) is not None or c.hits.at("persons", n.first - 1) is not None):
             return None
         between = range(trigger.last, n.first)
         placed = any(c.hits.at("places", k) or c.hits.at("place_cues", k) for k in between)
@@ -328,12 +377,19 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return ("target", "people-hit") if hit and f.type not in PROTEST else None
     if n.id == "protesters":
         verb = trigger.entry.get("form") == "verb"
-        by = f.type in PROTEST_BY or (verb and "strong" not in f.flags and (n.last <= f.at or distance == 0))
+        tries = n.last < f.at and any(c.cue(k, "tries", "does") for k in range(n.first - 1, f.at))
+        acts = verb and "strong" not in f.flags and (n.last <= f.at or distance == 0)
+        by = f.type in PROTEST_BY or (tries and f.type not in PROTEST) or acts
         return ("attacker", "protesters") if by else ("target", "protesters")
     if f.type in PROTEST - PROTEST_BY and ids.kind(ids.near(n.id)) in ("state", "unknown"):
         return "attacker", "forces-at-protest"
-    if n.last < f.at and any(c.cue(k, "because") and k + 1 not in c.dated for k in range(n.last, f.at)):
+    if n.last < f.at and any(c.cue(k, "because") and k + 1 not in c.dated and not _only_when(c, f, k)
+                             for k in range(n.last, f.at)):  # fmt: skip
         return None  # «تشن [الولايات المتحدة] عملية بسبب الهجوم ...»
+    if _laid_to(c, n):
+        return "attacker", "laid-to"
+    if (group := _pledged(c, f, n)) is not None:
+        return group
     if "theirs" in n.flags:
         return "target", "their-place"
     if n.first and c.r.gap[n.first] == SPACE and c.cue(n.first - 1, "adopts"):
@@ -369,6 +425,40 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     return _by_syntax(c, ids, f, n, distance)
 
 
+def _laid_to(c: Context, n: Named) -> bool:
+    """«ضربات نسبت إلى [التحالف]», «هجوم منسوب ل[التنظيم]»."""
+    near = range(max(0, n.first - 3), n.first)
+    toward = n.prefix in ("ل", "لل") or (n.first > 0 and c.r.words[n.first - 1] in ("الي", "اليه"))
+    return toward and any(c.cue(k, "laid_to") for k in near)
+
+
+def _pledged(c: Context, f: Frame, n: Named) -> tuple[str, str] | None:
+    """«منفذ الهجوم ... وهو يبايع [التنظيم]»: the group of the one who did it."""
+    if f.flags.isdisjoint(("attack", "generic", "strong", "kill")) or f.type in PROTEST or "org" not in n.flags:
+        return None
+    if not any(c.cue(k, "pledged") for k in range(max(f.inner[0], n.first - 3), n.first)):
+        return None
+    low = max(c.r.bounds(f.at)[0], n.first - PLEDGED_REACH)
+    by = any("doer" in m.flags for m in c.actors.between(low, n.first))
+    return ("attacker", "pledged") if by else None
+
+
+PLEDGED_REACH = 25  # words
+
+
+def _only_when(c: Context, f: Frame, k: int) -> bool:
+    """«نفذت الطائرات بعد ساعات من الهجوم ضربات», «واصل الجيش تقدمه بعد السيطرة على»: word `k` parts no two deeds."""
+    if c.r.words[k] not in SINCE:
+        return False
+    return "capture" in f.flags or c.r.words[k + 1] in SPELL or f.at - k > SINCE_REACH
+
+
+SINCE = ("بعد", "وبعد", "منذ")
+SINCE_REACH = 5  # words
+SPELL = frozenset(("ساعه", "ساعات", "ساعتين", "دقائق", "يوم", "يومين", "ايام", "اسبوع", "اسابيع", "شهر", "اشهر", "عام",
+                   "اعوام", "سنوات", "قليل", "وقت", "فتره", "اقل", "اكثر", "نحو", "مرور", "ظهر", "منتصف"))  # fmt: skip
+
+
 def _undone(c: Context, f: Frame, n: Named) -> str | None:
     """«لدحر [المتمردين]», «ملاحقة [التنظيم]»: driven out; «صاروخ اعترضته [الدفاعات]»: who downs what is shot at him."""
     k = n.first - 1
@@ -386,12 +476,18 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
     if does:
         return "attacker", "subject-of-" + does
     if "capture" in f.flags:
-        if _possession(c, n):
+        if n.first > 1 and c.cue(n.first - 2, "ally") and c.r.words[n.first - 1] == "من" and n.first < f.at:
+            return "attacker", "taker"  # «القوات التركية وحلفاؤها من [المعارضة]»
+        if _possession(c, n) and not (distance == 0 and _of_taker(c, f, n)):
             return "target", "held-by"
         if distance == 0 and c.cue(f.at, "expels") and c.joined(n.last) and c.r.words[n.last] == "من":
             return "target", "expelled"
         first = _first_after(c, f)
-        if n.first < f.at or n is first:
+        if n.first < f.at and _announces(c, f, n, first):
+            return None
+        taken = any(m.prefix in PLAIN and m.rule != "adjective" and ids.armed(m.id) and not m.weak
+                    for m in c.actors.between(f.inner[0], f.at)) and distance > 2  # fmt: skip
+        if n.first < f.at or (n is first and not taken):
             return "attacker", "taker"
         return ("target", "taken-from") if ids.armed(n.id) else None
     if "transfer" in f.flags:
@@ -405,7 +501,7 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             and (c.hits.at("persons", n.last) is not None or n.last <= f.counted < n.last + 4)
         ):
             return "attacker", "killer"
-        return "target", "attacked"
+        return ("target", "attacked") if distance <= ATTACKED_REACH else None
     if "kill" in f.flags:
         return ("attacker", "killer") if verb and _kills(c, f, n, distance) else None
     if distance >= 0:
@@ -417,7 +513,7 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             first = _first_after(c, f)
             if hit and distance <= 8:
                 return "target", "thing-hit"
-            if n is first and distance <= 2 and not (distance == 0 and _subject_before(c, f)):
+            if n is first and distance <= 2 and not _subject_before(c, f):
                 return "attacker", "verb-subject"
             return ("target", "verb-object") if distance <= 12 else None
         if hit and distance <= 8:
@@ -438,6 +534,21 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
     if follows is not None:
         return "attacker", "subject-before"
     return _subject_of_clause(c, f, n)
+
+
+def _of_taker(c: Context, f: Frame, n: Named) -> bool:
+    """«سيطرة [الجيش] على», but not «استعادة السيطرة من [..]»."""
+    own = c.cue(f.trigger.last - 1, "held") is not None and c.r.words[f.trigger.last - 1] not in ("من", "تحت")
+    return own and c.joined(n.last) and c.r.words[n.last] == "علي" and c.cue(f.at - 1, "preposition") is None
+
+
+def _announces(c: Context, f: Frame, n: Named, first: Named | None) -> bool:
+    """«[موسكو] تعلن سيطرة الجيش على»: who only tells that somebody else took it."""
+    if verb_of(f) or first is None or first.first - f.trigger.last > 1 or first.prefix not in PLAIN:
+        return False
+    said = (n.first - 1, n.last)
+    return any(c.cue(k, "owns_up") or ((h := c.hits.at("sources", k)) and h.entry.get("kind") == "asserts")
+               for k in said if k >= 0)  # fmt: skip
 
 
 def _belongs_before(c: Context, n: Named) -> str:
@@ -462,12 +573,15 @@ def _belongs_before(c: Context, n: Named) -> str:
     return ""
 
 
+ATTACKED_REACH = 6  # words
 NOT_DONE = frozenset(("moved", "transfer", "capture", "built", "kill", "agreement", "found", "group", "control",
                       "protest", "weapon"))  # fmt: skip
 
 
 def _subject_before(c: Context, f: Frame) -> bool:
     """«الجيش الوطني يقصف ...»: whether the subject stands right in front of the verb."""
+    if c.r.gap[f.at] > SPACE or f.trigger.prefix == "و":
+        return False
     before = next(iter(c.actors.before(f.at, 1)), None)
     return before is not None and f.at - before.last <= 1 and before.prefix in PLAIN and before.rule != "adjective"
 

@@ -28,7 +28,7 @@ GUIDELINE_IDS = {
     "prisoners",
 }  # fmt: skip
 KINDS = frozenset(["state", "rebel", "militia", "external", "political", "civilian", "unknown"])
-FLAGS = frozenset(["org", "country", "adjective", "weak", "local", "victim", "tribe"])
+FLAGS = frozenset(["org", "country", "adjective", "weak", "local", "victim", "tribe", "the-group", "the-militia", "nowhere-else", "doer"])
 
 
 def rows(pattern: str) -> Iterator[tuple[str, list[str]]]:
