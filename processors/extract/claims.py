@@ -23,7 +23,7 @@ from processors.extract.governors import (
     overriding,
     post_outcome,
 )
-from processors.extract.implied import implied
+from processors.extract.implied import AGES, aged, bracketed_age, implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
 from processors.extract.parts import as_part, listed, whole_of, with_sums, with_wholes
@@ -37,7 +37,7 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
     """Claims in text order; `part_of` counts in this list."""
     found: list[Found] = []
     covered: set[int] = set()
-    items: list[tuple[int, Quantity | Hit]] = [(q.first, q) for q in numbers if not _dated(c, q)]
+    items: list[tuple[int, Quantity | Hit]] = [(q.first, q) for q in numbers if not _dated(c, q) or bracketed_age(c, q)]
     taken = {k for q in numbers for k in range(q.first, q.last)}
     mishap = mishap_told(c)
     items += [(h.first, h) for h in c.hits.of("persons") if h.first not in taken]
@@ -69,6 +69,8 @@ def _dated(c: Context, q: Quantity) -> bool:
 
 
 def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
+    if c.r.words[q.last : q.last + 1] and c.r.words[q.last] in AGES:
+        return aged(c, q, found)
     phrase = phrase_of(c, q)
     if phrase is None:
         return None
@@ -111,6 +113,7 @@ def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
         hit = governor_of(c, replace(q, first=noun.first, core=noun.first), found)
         outcome = noun.entry.get("outcome") or (fate(c, hit) if hit is not None and hit.last == noun.first else "")
         joined = any(c.r.words[j].startswith("و") for j in range(max(low, k - 3), k)) and bool(found) and k - low <= 4
+        joined = joined and c.r.sentence[found[-1].at] == c.r.sentence[k]
         outcome = outcome or (found[-1].outcome if joined else "")  # «ثمانية قتلى وجميع المهاجمين وعددهم 14»
         if not outcome or c.hits.at("outcomes", k) is not None:
             return None
@@ -122,6 +125,7 @@ def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Fou
 
 
 THEIR_REACH = 12  # words between people and their number
+AMONG_REACH = 16  # words between «بين قتلى ...» and the number of those among them
 
 
 def _among(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -132,13 +136,30 @@ def _among(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         fated = c.hits.at("persons", k + 1) if c.r.words[k] in AMONG[:2] else None
         if fated is not None and fated.entry.form == "plural" and fated.entry.get("outcome") in MENDED | {"killed"}:
             return make(c, q, p, fated.entry.get("outcome"), "among", found, last=fated.last, governor=fated.first)
-    fated = c.hits.at("persons", q.first - 1) if q.first > 1 else None
-    if fated is None or not fated.definite or fated.entry.form != "plural" or not fated.entry.get("outcome"):
+    fated = _told_among(c, q)
+    if fated is None or (p.noun is not None and p.noun.first < q.last):
         return None
-    if c.r.words[fated.first - 1] not in AMONG or not c.joined(q.first) or p.noun is None or p.noun.first < q.last:
-        return None
-    return make(c, q, p, fated.entry.get("outcome"), "among", found, first=fated.first - 1, governor=fated.first,
-                part_of=whole_of(c, q, found))  # fmt: skip
+    outcome = fated.entry.get("outcome")
+    whole = next((i for i in range(len(found) - 1, -1, -1) if found[i].outcome == outcome
+                  and (found[i].count or 0) > (q.count or 0) and found[i].part_of is None), None)  # fmt: skip
+    near = whole_of(c, q, found) if whole is None else whole
+    return make(c, q, p, outcome, "among", found, first=fated.first - 1, governor=fated.first, part_of=near)
+
+
+def _told_among(c: Context, q: Quantity) -> Hit | None:
+    """«وكان بين قتلى التفجيرين اللذين ... تسعة صحافيين»: the dead or hurt that begin the clause of a number."""
+    low = c.r.bounds(q.core)[0]
+    for k in range(q.first - 1, max(low, q.first - AMONG_REACH), -1):
+        if not c.joined(k + 1) or (c.cue(k, "block") is not None and c.r.words[k] != "التي"):
+            return None
+        fated = c.hits.at("persons", k)
+        if fated is not None and fated.entry.form == "plural" and fated.entry.get("outcome"):
+            begins = c.r.words[k - 1] in AMONG and k - 1 - low <= 2
+            near = fated.last == q.first and fated.definite and c.r.words[k - 1] in AMONG
+            return fated if near or (begins and c.r.words[k - 1] != "من") else None
+        if c.hits.at("outcomes", k) is not None or c.hits.at("numbers", k) is not None:
+            return None
+    return None
 
 
 AMONG = ("بين", "ضمن", "من", "ومن", "وبين")
@@ -157,11 +178,17 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
         if after == "released" and not p.sides:
             p = replace(p, sides=(("prisoners", None),), side_rule="captives")
         return make(c, q, p, after, "people-of", found, first=governor.first, governor=governor.first)
-    first = q.first
+    first, part = q.first, None
+    if q.vague and p.noun is not None and p.noun.definite and c.r.words[q.core].lstrip("و") in SHARES:
+        near = (i for i in range(len(found) - 1, max(len(found) - 6, -1), -1) if found[i].outcome == outcome)
+        part = next((i for i in near if found[i].count and found[i].part_of is None), None)  # «ومعظم الضحايا مدنيون»
     light: Hit | None = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
         first = light.first
-    return make(c, q, p, outcome, "number-noun", found, first=first)
+    return make(c, q, p, outcome, "number-noun", found, first=first, part_of=part)
+
+
+SHARES = frozenset(("معظم", "غالبيه", "اغلب", "بعض"))
 
 
 def _between_fates(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -202,12 +229,21 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     if p.noun is None and not (p.sides or q.count is not None):
         return None
     start = p.noun.last if p.noun else max(p.last, q.last)
+    start += p.noun is None and c.joined(start) and c.r.words[start] in ("منهم", "منهن")
     post = post_outcome(c, start)
     if post is None:
         return None
     if post[0] == "displaced" and not _homes(p):
         return None
+    if p.noun is None and not p.sides and not _they(c, start):
+        return None  # «711 جريمة قتل»
     governed = governor_of(c, q, found)
+    if (
+        governed is not None
+        and fate(c, governed) == "released"
+        and any(c.r.words[k] in WHO for k in range(start, post[1]))
+    ):
+        return None  # «أفرجت عن العشرات الذين تم توقيفهم»
     if governed is not None and governed.last == q.first and governed.entry.get("outcome"):
         return None
     governor = post[1] - 1
@@ -216,11 +252,25 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     )  # a part between is a claim of its own
     if c.r.ends[last - 1] - c.r.starts[q.first] > LONGEST:
         return None
-    first = None
+    after = hedge_after(c.hits, last) if last == post[1] and q.hedge == "exact" and c.joined(last) else None
+    if after is not None:  # «12 شخصاً قتلوا على الأقل»
+        q, last = with_hedge(q, after), after.last
     part = None
-    if found and c.r.words[q.first].startswith("و") and q.first - found[-1].last <= 1 and found[-1].part_of is not None:
+    joined = bool(found) and c.r.words[q.first].startswith("و") and q.first - found[-1].last <= 1
+    if joined and found[-1].part_of is not None and found[found[-1].part_of].outcome == post[0]:
         part = found[-1].part_of
-    return make(c, q, p, post[0], "people-verb", found, first=first, last=last, governor=governor, part_of=part)
+    return make(c, q, p, post[0], "people-verb", found, last=last, governor=governor, part_of=part)
+
+
+WHO = frozenset(("الذين", "اللواتي", "اللاتي", "ممن", "كانت", "كانوا"))
+
+
+def _they(c: Context, k: int) -> bool:
+    """Whether word `k`, behind a number alone, goes on about its people: a verb, or a place, time or hedge before it."""
+    if not c.joined(k) or k in c.dated or c.cue(k, "np_stop", "part") is not None:
+        return True
+    told = c.hits.at("outcomes", k) is not None or c.hits.at("hedges", k) is not None
+    return told or c.r.words[k].startswith(("ب", "وا")) or c.r.words[k] in WHO | {"اخرين", "اخرون", "منهم"}
 
 
 def _homes(p: Phrase) -> bool:
@@ -232,6 +282,8 @@ def _homes(p: Phrase) -> bool:
 def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
     """«مقتل 11 طفلاً», «وأصيب 13 آخرون», «اعتقلت الشرطة سبعة طلاب», «راح ضحيته 12 شخصاً»."""
     hit = governor_of(c, q, found)
+    if hit is not None and "fell" in hit.entry.flags and _fallen(c, q, p, hit):
+        return make(c, q, p, "killed", "fallen", found, first=hit.first, governor=hit.first)
     if hit is None or not hit.entry.get("outcome"):
         return None
     if p.noun is None and not p.sides and ("direct" in hit.entry.flags or not bare_ok(c, q, hit)):
@@ -245,8 +297,10 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         return None
     if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
         return None
+    if outcome == "displaced" and "weak" in hit.entry.flags and (q.count == 1 or _to_hospital(c, p.last)):
+        return None
     if hit.entry.get("voice") == "verb" and "pair" in hit.entry.flags:
-        pair = next((k for k in range(q.last, min(q.last + 8, len(c.r.words)))
+        pair = next((k for k in range(q.last, min(q.last + PAIR_REACH, c.r.bounds(q.core)[1]))
                      if (h := c.hits.at("outcomes", k)) and h.entry.get("voice") == "post"), None)  # fmt: skip
         if pair is None:
             return None
@@ -256,6 +310,34 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         p = replace(p, joint=True)
         hit = joint
     return make(c, q, p, outcome, "governed", found, first=hit.first, governor=hit.first)
+
+
+PAIR_REACH = 20  # words of people between «لقي» and «حتفهم»
+
+
+def _fallen(c: Context, q: Quantity, p: Phrase, hit: Hit) -> bool:
+    """«سقوط أكثر من 20 عنصراً من ...»: people who fell are dead, but where the words say how they fell."""
+    if p.noun is None or p.noun.entry.get("outcome") or "household" in p.noun.entry.flags or hit.last != q.first:
+        return False
+    behind = range(p.noun.last, min(p.last + 4, len(c.r.words)))
+    return not any(
+        (k >= p.last and c.r.words[k] in ("من", "عن"))
+        or c.r.words[k] in CAUGHT
+        or c.hits.at("outcomes", k) is not None
+        or ((fate := c.hits.at("persons", k)) is not None and fate.entry.get("outcome"))
+        for k in behind
+    )  # fmt: skip
+
+
+CAUGHT = frozenset(("بئر", "بيير", "الاسر", "اسر", "قبضه", "يد", "بيد", "ايدي", "نهر", "البحر"))
+
+
+def _to_hospital(c: Context, k: int) -> bool:
+    """«نقل 30 شخصاً إلى المستشفى»: brought to be treated, not driven from home."""
+    return any(c.r.words[j].endswith(HOSPITALS) for j in range(k, min(k + 4, len(c.r.words))))
+
+
+HOSPITALS = ("مستشفي", "مشفي", "مستشفيات", "للعلاج", "المستشفي")
 
 
 def bare_ok(c: Context, q: Quantity, hit: Hit) -> bool:
@@ -359,6 +441,9 @@ def _tally_noun(c: Context, where: range, gap: int) -> Hit | None:
                 noun = c.hits.at("persons", cue.last + 1)  # «العدد الإجمالي للمعتقلين»
             if noun is not None and noun.entry.form == "plural":
                 return noun
+            if c.joined(cue.last) and c.r.words[cue.last] in ("الذين", "من", "اللواتي"):  # «عدد الذين قتلوا»
+                verb = c.hits.at("outcomes", cue.last + 1)
+                return verb if verb is not None and verb.entry.get("voice") == "post" else None
             actor = c.named.get(cue.last)
             if actor is not None:
                 return None
@@ -395,6 +480,8 @@ def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     if (p.noun is not None or p.sides) and listed(c, previous, q.first):
         return make(c, q, p, previous.outcome, "listed", found, governor=previous.governor, part_of=previous.part_of)
     joined = c.r.words[q.first].startswith("و") or (q.first and c.r.words[q.first - 1] in ("و", "ومن", "ثم"))
+    glued = q.first == previous.last and c.joined(q.first) and p.noun is not None and previous.rule == "governed"
+    joined = joined or (glued and q.count is not None)  # «مقتل 7 من الجيش 71 إرهابياً»
     if not joined or not 0 <= q.first - previous.last <= 2 or c.r.sentence[previous.at] != c.r.sentence[q.core]:
         return None
     if c.r.gap[q.first] >= SENTENCE:

@@ -23,6 +23,9 @@ def governor_of(c: Context, q: Quantity, found: list[Found]) -> Hit | None:
             return None
         hit = c.hits.at("outcomes", k)
         if hit is not None and hit.last <= q.first:
+            longer = c.hits.at("outcomes", k - 1) if k > low else None
+            if longer is not None and longer.last == hit.last:  # «بإطلاق [سراح]»
+                hit = longer
             return hit if _can_govern(c, hit, q) else None
         if k in c.dated:
             continue
@@ -47,7 +50,9 @@ def post_outcome(c: Context, k: int) -> tuple[str, int] | None:
             voice, outcome = hit.entry.get("voice"), hit.entry.get("outcome")
             lead = c.r.words[i - 1]
             done = lead in DONE or (hit.suffix.strip("ا") and c.r.words[i - 2] in DONE)
-            if voice == "nominal" and (done or (lead == "الي" and outcome == "displaced")):
+            told = hit.entry.text.endswith("هم") and not step  # «200 شخص قتلهم مسلحون»
+            befell = hit.prefix == "و" and hit.suffix in THEM and step <= 1  # «أربعة شرطيين وإصابتهم»
+            if voice == "nominal" and (done or told or befell or (lead == "الي" and outcome == "displaced")):
                 return outcome, hit.last
             if voice == "post" and "light" not in hit.entry.flags and hit.prefix in ("", "ال"):
                 return outcome, hit.last
@@ -73,6 +78,7 @@ def _fell(c: Context, i: int) -> tuple[str, int] | None:
     return (hit.entry.get("outcome"), hit.last) if many else None
 
 
+THEM = ("هم", "هما", "هن")
 DONE = ("تم", "تمت", "جري", "جرت", "يتم", "تتم")  # «تم [القبض عليهم]», «جرى [تحييدهم]»
 PART_REACH = 9  # words of «، من بينهم 35 طفلا،»
 
@@ -90,6 +96,8 @@ def _behind_part(c: Context, k: int) -> int | None:
 
 
 def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
+    if hit.suffix == "ه" and hit.entry.text == "اسر" and c.r.quote(hit.first, hit.last).endswith("ة"):
+        return False  # «أسرة من خمسة أفراد»
     voice, distance = hit.entry.get("voice"), 0
     for k in range(hit.last, q.first):
         distance += k not in c.dated and k not in c.named
@@ -100,9 +108,25 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
         return False
     if "direct" in hit.entry.flags:
         return distance == 0 and hit.last >= q.first - 1
+    if voice == "verb" and 5 < distance <= 9 and _kin_of(c, hit.last, q):
+        return True
     if voice in ("nominal", "light"):
-        return distance <= 2
+        return distance <= (5 if voice == "light" and hit.entry.get("outcome") else 2)  # «راح ضحية القصف ... 1700»
     return distance <= 5
+
+
+def _kin_of(c: Context, k: int, q: Quantity) -> bool:
+    """«اعتقلت الشرطة الداعية فلان الفلاني [وثلاثة من أبنائه]»: kin of the one whom the verb names from word `k`."""
+    if not c.r.words[q.first].startswith("و") or c.r.words[q.last : q.last + 1] != ("من",) or not c.joined(q.last + 1):
+        return False
+    kin = c.hits.at("persons", q.last + 1)
+    whole = all(
+        c.joined(j)
+        and not c.cue(j, "np_stop")
+        and ((n := c.hits.at("persons", j)) is None or n.entry.form == "singular")
+        for j in range(k, q.first)
+    )
+    return kin is not None and bool(kin.suffix) and "kin" in kin.entry.flags and whole
 
 
 MENDED = frozenset(("captured", "displaced", "missing", "injured"))  # more can befall such people
@@ -140,8 +164,29 @@ def joint_governor(c: Context, hit: Hit) -> Hit | None:
         if other is not None and other.last == hit.first - either and c.r.gap[hit.first] == SPACE:
             both = {other.entry.get("outcome"), hit.entry.get("outcome")}
             voice = other.entry.get("voice")
+            if voice == "verb" and subject_of(c, other) is not None:
+                return None  # «إن شخصاً قتل وأصيب خمسة»
             return other if both == {"killed", "injured"} and voice in ("nominal", "verb", "active") else None
     return None
+
+
+def subject_of(c: Context, verb: Hit) -> Hit | None:
+    """«إن مواطناً أميركياً [قتل]», «وكان شرطي [أصيب]»: the one person who stands before a verb as its subject."""
+    if verb.prefix or verb.suffix not in ("", "ت"):
+        return None
+    for k in range(verb.first - 1, max(verb.first - 4, -1), -1):
+        if not c.joined(k + 1) or c.cue(k, "np_stop", "block") is not None:
+            return None
+        noun = c.hits.at("persons", k)
+        if noun is None or noun.entry.form != "singular" or noun.prefix not in ("", "ب") or noun.entry.get("outcome"):
+            continue
+        led = c.r.words[k - 1] in LEADS if k else False
+        if led and c.hits.at("persons", k - 1) is None:
+            return noun
+    return None
+
+
+LEADS = frozenset(("ان", "بان", "وان", "كان", "كانت", "وكان", "وكانت", "لكن", "هناك"))
 
 
 def of_disease(c: Context, i: int) -> bool:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from processors.extract.actors import UNIDENTIFIED
 from processors.extract.context import Context, Found, Sides
-from processors.extract.governors import demanded, fate, in_court, overriding, post_outcome
+from processors.extract.governors import demanded, fate, in_court, overriding, post_outcome, subject_of
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
 from processors.extract.parts import as_part, listed
 from processors.extract.phrases import Phrase, joint_noun, make, new_number, sides_of
-from processors.text import SENTENCE, SPACE
+from processors.text import COMMA, SENTENCE, SPACE
 
 
 def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
@@ -23,6 +23,10 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     name = c.named.get(noun.first)
     if name is not None and noun.entry.form == "dual" and "org" in name.flags and name.last == noun.last:
         return None  # «طالبان»
+    if noun.definite and noun.first and c.r.words[noun.first - 1] in ("بين", "وبين") and c.joined(noun.last) and (
+        new_number(c, noun.last) and not c.r.words[noun.last].startswith("و")
+    ):  # fmt: skip
+        return None  # «ومن بين الجرحى اثنان»
     q = Quantity(noun.first, noun.last, noun.first, noun.last, None, "unspecified", vague=True)
     none = _nobody(c, noun)
     if none is not None and none[0]:
@@ -37,6 +41,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if one_of and noun.entry.get("category") != "household":
         form = "singular"
         q = replace(q, first=noun.first - 1)
+    one_of = one_of or noun.entry.get("singular").startswith("أحد ")  # «أحد جنوده»
     if form == "singular" and noun.suffix == "ا" and c.hits.at("places", noun.first) is not None:
         return None  # «تركيا»
     if (
@@ -51,6 +56,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if (
         form == "singular"
         and noun.suffix.strip("ا")
+        and not one_of
         and not ("kin" in noun.entry.flags or noun.entry.get("category") in ("child", "woman"))
     ):
         return None  # «عسكرية», «قائدها»
@@ -105,7 +111,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         if demanded(c, hit):
             return None
         last = c.r.bounds(noun.first)[1]
-        pair = next((k for k in range(noun.last, min(noun.last + 8, last))
+        pair = next((k for k in range(noun.last, min(noun.last + 14, last))
                      if (h := c.hits.at("outcomes", k)) and h.entry.get("voice") == "post"), None)  # fmt: skip
         if "pair" in hit.entry.flags and pair is not None:
             return make(c, q, phrase, "killed", "pair-verb", found, first=hit.first, last=pair + 1, governor=hit.first)
@@ -113,6 +119,8 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             return None
         if form == "singular" and "weak" in hit.entry.flags and fate(c, hit) == "displaced":
             return None
+        if form == "singular" and noun.definite and "direct" in hit.entry.flags:
+            return None  # «جثمان الضحية»
         if noun.definite and form == "singular":
             phrase = replace(phrase, last=max(phrase.last, _name_end(c, noun.last)))
         if own and fate(c, hit) == "released" and not sides:
@@ -129,7 +137,12 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         return make(c, q, phrase, dual[0], "implied-verb", found, first=before.first if before else None,
                      last=dual[1], governor=dual[1] - 1)  # fmt: skip
     post = _death_after(c, noun)
+    if post is None and form == "singular":
+        post = _befell(c, noun)
     if post is not None:
+        outcome = c.hits.at("outcomes", post - 1)
+        if outcome is not None and outcome.entry.get("outcome") in ("injured", "captured"):
+            return make(c, q, phrase, outcome.entry.get("outcome"), "implied-verb", found, last=post, governor=post - 1)
         return make(c, q, phrase, "killed", "implied-verb", found, last=post, governor=post - 1)
     return _implied_part(c, q, phrase, found)
 
@@ -263,9 +276,21 @@ def _does(c: Context, hit: Hit, noun: Hit) -> bool:
     )
     if voice == "active" and hit.suffix != "وا" and (nominative or noun.definite):
         return True
-    if not (nominative or noun.definite) or hit.suffix == "ت":
-        return False
+    if hit.suffix == "ت" or not (nominative or noun.definite):
+        alone = noun.entry.form == "singular" and noun.suffix != "ا" and hit.suffix != "ت"
+        titled = c.joined(noun.last) and c.cue(noun.last, "title") is not None and not noun.entry.get("outcome")
+        return alone and (titled or _counted_object(c, noun.last))
     return _object(c, noun.last)
+
+
+def _counted_object(c: Context, k: int) -> bool:
+    """«قتل شخص [موالٍ للتنظيم] أربعة أشخاص»: whether a number of people follows from word `k` in the same clause."""
+    for i in range(k, k + 5):
+        if not c.joined(i) or c.cue(i, "np_stop", "part", "block") or c.hits.at("outcomes", i) is not None:
+            return False
+        if new_number(c, i):
+            return c.joined(i + 1) and c.hits.at("persons", i + 1) is not None and not c.r.words[i].startswith("و")
+    return False
 
 
 def _object(c: Context, k: int) -> bool:
@@ -304,13 +329,16 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
     """What befell the people of a bare noun: it must stand right before it, times and hedges aside."""
     k = noun.first
     if not c.joined(k):
-        return None
+        return _beyond_date(c, noun)
     steps = 0
     doer = ""  # people or force between, who did it: «قتل الجنود مهاجماً»
     while k and noun.first - k < 6:
         k -= 1
         hit = c.hits.at("outcomes", k)
         if hit is not None and hit.last <= noun.first:
+            longer = c.hits.at("outcomes", k - 1) if k else None
+            if longer is not None and longer.last == hit.last and longer.entry.get("voice") != "light":
+                hit = longer  # «بإطلاق [سراح]»
             ok = hit.entry.get("voice") in ("nominal", "verb", "active") and hit.entry.get("outcome")
             if doer and (hit.entry.get("voice") == "nominal") and "either" not in hit.entry.flags:
                 return None
@@ -328,9 +356,77 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
             continue
         if c.r.words[k] == "من" and k and c.hits.at("persons", k - 1) is not None and steps == 0:
             continue
+        if c.cue(k, "agent") is not None:
+            return None  # «قتل برصاص قناص»
         steps += 1
         if steps > 1:
             return None
+    return None
+
+
+def _beyond_date(c: Context, noun: Hit) -> Hit | None:
+    """«اعتقلت، اليوم الأربعاء، رجلاً»: a verb that only a date between commas parts from its object."""
+    if noun.suffix != "ا" or noun.entry.form != "singular" or c.r.gap[noun.first] != COMMA or noun.first < 2:
+        return None
+    k = noun.first - 1
+    while k in c.dated and c.joined(k) and noun.first - k < 6:
+        k -= 1
+    verb = c.hits.at("outcomes", k - 1) if k in c.dated and k else None
+    told = verb is not None and verb.entry.get("voice") in ("verb", "active") and verb.entry.get("outcome")
+    return verb if told else None
+
+
+AGES = frozenset(("عاما", "عام", "سنه", "ربيعا", "سنوات", "اعوام"))
+NAME_REACH = 8  # words of a person's title and name
+
+
+def bracketed_age(c: Context, q: Quantity) -> bool:
+    """«محمد سالم (29 عاماً)»: a number of years in brackets behind a name."""
+    if q.count is None or not 1 <= q.count < 100 or not q.first or q.last >= len(c.r.words):
+        return False
+    return c.r.words[q.last] in AGES and c.r.text[c.r.ends[q.first - 1] : c.r.starts[q.first]].strip() == "("
+
+
+def aged(c: Context, q: Quantity, found: list[Found]) -> Found | None:
+    """«استشهد محمد سالم (29 عاماً)», «الشاب محمد سالم (25 عاماً) استشهد»: one person, told of by name and age."""
+    if not bracketed_age(c, q):
+        return None
+    low = max(c.r.bounds(q.core)[0], q.first - NAME_REACH, found[-1].last if found else 0)
+    title = None
+    k = q.first - 1
+    while k >= low:
+        hit = c.hits.at("outcomes", k)
+        if hit is not None or c.cue(k, "np_stop", "block") or c.hits.at("numbers", k) or c.hits.at("triggers", k):
+            break
+        noun = c.hits.at("persons", k)
+        if noun is not None and (noun.entry.form != "singular" or noun.prefix.startswith("و")):
+            return None
+        title = noun or title
+        if not c.joined(k):
+            k -= 1
+            break
+        k -= 1
+    one = Quantity(k + 1, q.last + 1, k + 1, k + 2, 1)
+    if q.first - k - 1 < 2:
+        return None
+    sides, _, rule = sides_of(c, title, title.last) if title is not None else ((("civilians", None),), 0, "person-noun")
+    phrase = Phrase(title, q.last + 1, sides, rule, False)
+    verb = c.hits.at("outcomes", k) if k >= low and c.joined(k + 1) else None
+    behind = next((h for j in (q.last + 1, q.last + 2) if (h := c.hits.at("outcomes", j))), None)
+    for hit in (verb, behind):
+        if hit is None or hit.prefix not in ("", "و") or (hit is behind and hit.prefix):
+            continue
+        fates = hit.entry.get("voice") in ("verb", "nominal") and hit.suffix in ("", "ت")
+        natural = "natural" in hit.entry.flags and not any(
+            c.cue(j, "from_wounds", "wounds", "shot") for j in range(q.last, min(q.last + 14, c.r.bounds(q.core)[1]))
+        )
+        if not fates or natural or hit.entry.flags & {"pair", "weak", "unjudged", "direct", "loses"}:
+            continue
+        if hit is behind and hit.entry.get("voice") != "verb":
+            continue
+        if hit.entry.get("outcome") in ("killed", "injured", "captured"):
+            return make(c, one, phrase, hit.entry.get("outcome"), "by-name", found, first=min(hit.first, one.first),
+                        last=hit.last, governor=hit.first)  # fmt: skip
     return None
 
 
@@ -354,6 +450,33 @@ def _death_after(c: Context, noun: Hit) -> int | None:
     return None
 
 
+def _befell(c: Context, noun: Hit) -> int | None:
+    """«إن مواطناً أميركياً قتل في ...»: the end of a passive verb behind one person; no object may follow it."""
+    for k in range(noun.last, noun.last + 3):
+        if not c.joined(k):
+            return None
+        verb = c.hits.at("outcomes", k)
+        if verb is None or verb.entry.get("voice") != "verb":
+            continue
+        passive = verb.last - verb.first == 1 and not verb.entry.flags and subject_of(c, verb) is not None
+        end = verb.last
+        done = not c.joined(end) or c.cue(end, "np_stop", "agent", "block") is not None or end in c.dated
+        goes_on = done or c.r.words[end].startswith(("ب", "و")) or c.hits.at("triggers", end) is not None
+        return end if passive and goes_on and not _hits_others(c, end) else None
+    return None
+
+
+def _hits_others(c: Context, k: int) -> bool:
+    """«إن رجلاً قتل بالرصاص شرطيين»: whether people in the accusative follow from word `k` in the same phrase."""
+    for i in range(k, k + 4):
+        if not c.joined(i) or c.r.words[i].startswith("و") or c.hits.at("outcomes", i) is not None:
+            return False
+        people = c.hits.at("persons", i)
+        if people is not None and not people.prefix and people.entry.form != "singular" and c.r.words[i - 1] != "من":
+            return True
+    return False
+
+
 def _bare_plural(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
     """«سقوط قتلى وجرحى», «مقتل مدنيين»: some people, no number."""
     noun = p.noun
@@ -363,6 +486,8 @@ def _bare_plural(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
         return None  # «قتلى لا يتجاوز عددهم خمسة»
     if hit is None or hit.entry.get("voice") not in ("nominal", "light", "verb") or _denied(c, hit.first):
         return None
+    if hit.entry.get("voice") == "nominal" and hit.entry.text.endswith("هم"):
+        return None  # «قتلهم عناصر من ...»
     outcome = noun.entry.get("outcome") or hit.entry.get("outcome")
     if not outcome or noun.prefix not in ("", "ب", "ل") or "household" in noun.entry.flags:
         return None

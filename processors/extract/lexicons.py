@@ -282,6 +282,8 @@ def person_forms(columns: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         yield "plural", plural, "noun"
         if plural.endswith(("ين", "ون")) and len(plural) > 4:  # «مقاتليه», «مسلحو»
             yield "plural", plural[:-1], "noun"
+        if plural.endswith("اء"):  # «أبنائه», «شهداؤها»
+            yield from (("plural", plural[:-1] + end, "noun") for end in "يو")
 
 
 def _add(

@@ -38,7 +38,12 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
         p = replace(p, sides=whose, side_rule=rule, last=max(p.last, end)) if whose else p
     first = marker.first if marker is not None else governor.first if governor is not None else q.first
     last = max(post[1] if post else 0, behind + 2 if behind is not None else 0)
+    if p.noun is None and c.joined(q.last) and c.r.words[q.last].startswith(STATES):  # «بينهم اثنان إصابتهما خطيرة»
+        last = max(last, q.last + 1)
     return make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
+
+
+STATES = ("اصابته", "اصاباته", "جروحه", "جراحه", "حالته")
 
 
 def _rest_of(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> int | None:

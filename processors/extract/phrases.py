@@ -124,6 +124,8 @@ def joint_noun(c: Context, noun: Hit) -> Hit | None:
         return None
     if c.joined(other.last) and c.hits.at("outcomes", other.first) is not None and new_number(c, other.last):
         return None  # «18 قتيلاً وإصابة 600»
+    if other.entry.get("singular") == "إصابة" and other.entry.form == "plural" and not other.definite:
+        return None if new_number(c, noun.first - 1) else other  # «تسعة قتلى وإصابات»
     return other if other.entry.get("outcome") != noun.entry.get("outcome") else None
 
 
@@ -154,6 +156,8 @@ def sides_of(c: Context, noun: Hit | None, k: int) -> tuple[Sides, int, str]:
         sides = sides[1:]
     if sides:
         return tuple(sides), max(last, start), "named-in-phrase"
+    if noun is not None and "army" in noun.entry.flags and (telling := _telling_army(c, noun)) is not None:
+        return ((telling.id, telling),), start, "army-that-tells"
     if own is not None and "victim" not in own.flags and not own.weak and own.rule != "adjective":
         return ((own.id, own),), start, "noun-names-side"
     return _sides_of_noun(c, noun, start)
@@ -251,6 +255,27 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
 
+
+def _telling_army(c: Context, noun: Hit) -> Named | None:
+    """«أعلن الجيش التركي مقتل جندي ...»: a foreign army that announces a soldier's death speaks of its own."""
+    low = c.r.bounds(noun.first)[0]
+    for k in range(low, min(low + 4, noun.first)):
+        said = c.hits.at("sources", k)
+        if said is None or said.entry.get("kind") != "asserts":
+            continue
+        army = c.named.get(said.last) or c.named.get(said.last + 1)
+        if army is None or army.id == STATE_OF.get(c.country) or army.last > noun.first or army.first > said.last + 1:
+            return None
+        if not any(c.r.words[j].endswith(ARMY) for j in range(said.last, army.last)):
+            return None
+        between = range(army.last, noun.first)
+        told = (h for j in between if (h := c.hits.at("outcomes", j)))
+        others = any(j in c.named for j in between) or c.named.get(noun.last) is not None
+        return army if not others and any(h.entry.get("voice") == "nominal" for h in told) else None
+    return None
+
+
+ARMY = ("الجيش", "الدفاع", "المسلحه", "الاركان")
 
 UNKNOWN = "unidentified_armed_group"
 HOME = frozenset(("SY", "IQ"))  # where «جهادي» alone is commonly said of the Islamic State

@@ -17,6 +17,7 @@ from processors.text import COMMA, SENTENCE
 
 WINDOW_DAYS = 3  # a longer window is a series, not an incident
 MANY_DISPLACED = 100_000
+MANY_HELD = 5000
 MANY = 1500  # no single incident kills or displaces so many in a sentence about a war
 
 
@@ -35,6 +36,7 @@ def cumulative(c: Context, claims: Sequence[Claim]) -> list[str]:
                               and c.r.sentence[claims[i - 1].at] == c.r.sentence[claim.at])  # fmt: skip
             rule = _own(c, claim, known) or _inherited(c, claims, out, i)
         out.append(rule)
+    out = _repeated(c, claims, out)
     lasting = any(rule in ("window", "since") for rule in out)
     hurt = any(
         not rule and k.outcome in ("killed", "injured", "killed_or_injured")
@@ -43,6 +45,39 @@ def cumulative(c: Context, claims: Sequence[Claim]) -> list[str]:
     if lasting and not hurt:
         return [rule or ("lasting" if _fled(c, k) else "") for k, rule in zip(claims, out, strict=True)]
     return out
+
+
+def _repeated(c: Context, claims: Sequence[Claim], out: Sequence[str]) -> list[str]:
+    """The headline's number that the text calls a total further on is that total."""
+    totals = {(k.outcome, k.count) for k, rule in zip(claims, out, strict=True) if rule in OWN_WORDS}
+    return [
+        rule
+        or ("repeat" if (k.count or 0) >= REPEATED and (k.outcome, k.count) in totals and not _of_a_day(c, k) else "")
+        for k, rule in zip(claims, out, strict=True)
+    ]
+
+
+OWN_WORDS = frozenset(("since", "window", "period", "results"))
+REPEATED = 5  # a smaller number is often another's
+
+
+def _of_a_day(c: Context, claim: Claim) -> bool:
+    return any(
+        (m := c.dated.get(k)) and m.kind == "point" and m.precision == "day" for k in range(*around(c, claim, 10))
+    )
+
+
+def _results(c: Context, claim: Claim) -> bool:
+    """«في حصيلة لحوالي أسبوعين من العملية», «ومن بين نتائج العمليات»: what a campaign brought in all."""
+    low, high = c.r.bounds(claim.at)
+    for k in range(max(low, claim.first - 40), min(high, claim.last + 14)):
+        if c.cue(k, "results") is not None and k < claim.first:
+            return True
+        if c.cue(k, "tally") is not None:
+            near = range(k + 1, min(k + 5, high))
+            if any(c.r.words[j] in LONG_UNITS and c.r.words[j - 1] != "منذ" for j in near):
+                return True
+    return False
 
 
 def _own(c: Context, claim: Claim, known: bool) -> str:
@@ -55,9 +90,12 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
                 return "since"
             if date.kind == "window" and date.days > WINDOW_DAYS and not _other_clause(c, claim, date):
                 return "window"
+    start = claim.first if claim.rule == "tally" else claim.last  # «عدد الذين قتلوا منذ ... إلى 36»
     if any(c.cue(k, "since") and c.r.words[k + 1] != "ذلك" and not _today(c.dated.get(k))
-           and not _parted(c, claim.last, k) for k in range(claim.last, min(claim.last + 14, high - 1))):  # fmt: skip
+           and not _parted(c, claim.last, k) for k in range(start, min(claim.last + 14, high - 1))):  # fmt: skip
         return "since"
+    if _results(c, claim):
+        return "results"
     if _risen(c, claim) and not (known and _the_dead(c, claim)):
         return "risen"
     if any(c.cue(k, "period") and not _other_words(c, claim, k) for k in range(low, high)):
@@ -72,6 +110,10 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         claim.count is None or claim.count >= 100
     ):
         return "war"
+    if claim.outcome == "captured" and (claim.count or 0) >= MANY_HELD:
+        return "many"
+    if claim.outcome == "killed" and claim.hedge == "thousands":
+        return "many"
     if claim.count is not None and claim.count >= MANY and claim.outcome in ("killed", "injured", "killed_or_injured"):
         return "many"
     if (claim.count or 0) >= MANY_FALLEN and any(
@@ -105,7 +147,24 @@ def _weeks_over(c: Context, claim: Claim) -> bool:
     return False
 
 
-LONG_UNITS = frozenset(("اسبوع", "اسابيع", "شهر", "اشهر", "شهور", "عام", "اعوام", "سنه", "سنوات", "عقود"))
+LONG_UNITS = frozenset(
+    (
+        "اسبوع",
+        "اسابيع",
+        "اسبوعين",
+        "شهرين",
+        "عامين",
+        "سنتين",
+        "شهر",
+        "اشهر",
+        "شهور",
+        "عام",
+        "اعوام",
+        "سنه",
+        "سنوات",
+        "عقود",
+    )
+)
 
 
 def _of_all_since(c: Context, claim: Claim) -> bool:
