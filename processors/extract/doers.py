@@ -247,7 +247,9 @@ def _tried(c: Context, ids: Ids, f: Frame) -> Named | None:
         return None
     low = max(c.r.bounds(f.at)[0], f.at - TRIED_REACH)
     verb = next((k for k in range(f.at - 1, max(low, f.at - 7) - 1, -1) if c.cue(k, "tries")), None)
-    if verb is None or any(c.hits.at("triggers", k) for k in range(verb + 1, f.at)):
+    if verb is None:
+        return _did_also(c, ids, f, low)
+    if any(c.hits.at("triggers", k) for k in range(verb + 1, f.at)):
         return None
     able = [n for n in c.actors.between(low, f.at) if n.rule != "adjective" and ids.armed(n.id) and n.prefix in PLAIN
             and "victim" not in n.flags]  # fmt: skip
@@ -258,6 +260,18 @@ def _tried(c: Context, ids: Ids, f: Frame) -> Named | None:
     if before is None or any(c.r.gap[k] > SPACE or c.r.words[k] == "ان" for k in range(before.last, verb + 1)):
         return None
     return before if _opens(c, before.first) else None
+
+
+def _did_also(c: Context, ids: Ids, f: Frame, low: int) -> Named | None:
+    """«هاجم [مسلحو الحركة] قرية ... وقاموا بقتل ثلاثة رجال وخطف أربع نساء»: the last of what they did."""
+    if f.trigger.prefix not in ("و", "ب"):
+        return None
+    verb = next((k for k in range(f.at - 1, low - 1, -1) if c.r.words[k].lstrip("وف") == "قاموا"), None)
+    if verb is None or any(n.rule != "adjective" and ids.armed(n.id) for n in c.actors.between(verb, f.at)):
+        return None
+    start = c.r.bounds(f.at)[0]
+    return next((n for n in c.actors.before(verb, 4) if n.first >= start and n.rule != "adjective" and ids.armed(n.id)
+                 and n.prefix in PLAIN and "victim" not in n.flags), None)  # fmt: skip
 
 
 def _opens(c: Context, k: int) -> bool:

@@ -316,7 +316,8 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     if len(out) == 1 and out[0].role == "participant" and len({n.id for n in near if n.rule != "adjective"}) == 1:
         crowd = any((h := c.hits.at("triggers", k)) and "protest" in h.entry.flags
                     for k in range(max(low, f.at - 40), min(high, f.at + 40)))  # fmt: skip
-        alone = f.trigger.last < high and c.cue(f.trigger.last, "between", "with") is not None and not crowd
+        beside = range(f.trigger.last, min(f.trigger.last + 2, high))  # «اشتباكات عنيفة مع»
+        alone = any(c.cue(k, "between", "with") for k in beside) and not crowd
         if between is not None and not crowd:  # «بين مجموعات متناحرة», but not «بين فتح و[..]»
             alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
         return out if alone else []
@@ -557,6 +558,8 @@ def _belongs_before(c: Context, n: Named) -> str:
         k = n.first - 1
     elif n.first and c.r.words[n.first - 1] == "ل":
         k = n.first - 2
+    elif n.prefix in ("ب", "بال") and n.first and c.r.words[n.first - 1] in OWN_TO:
+        k = n.first - 2  # «أهداف خاصة ب[التنظيم]»
     else:
         return ""
     for back in range(k, max(k - 3, -1), -1):
@@ -574,6 +577,7 @@ def _belongs_before(c: Context, n: Named) -> str:
 
 
 ATTACKED_REACH = 6  # words
+OWN_TO = ("خاص", "خاصه", "الخاص", "الخاصه")
 NOT_DONE = frozenset(("moved", "transfer", "capture", "built", "kill", "agreement", "found", "group", "control",
                       "protest", "weapon"))  # fmt: skip
 
