@@ -235,8 +235,8 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         return None
     if post[0] == "displaced" and not _homes(p):
         return None
-    if p.noun is None and not p.sides and not _they(c, start):
-        return None  # «711 جريمة قتل»
+    if p.noun is None and not p.sides and post[1] - start > 1 and _ambiguous(c, post[1] - 1):
+        return None
     governed = governor_of(c, q, found)
     if (
         governed is not None
@@ -265,12 +265,10 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
 WHO = frozenset(("الذين", "اللواتي", "اللاتي", "ممن", "كانت", "كانوا"))
 
 
-def _they(c: Context, k: int) -> bool:
-    """Whether word `k`, behind a number alone, goes on about its people: a verb, or a place, time or hedge before it."""
-    if not c.joined(k) or k in c.dated or c.cue(k, "np_stop", "part") is not None:
-        return True
-    told = c.hits.at("outcomes", k) is not None or c.hits.at("hedges", k) is not None
-    return told or c.r.words[k].startswith(("ب", "وا")) or c.r.words[k] in WHO | {"اخرين", "اخرون", "منهم"}
+def _ambiguous(c: Context, k: int) -> bool:
+    """Whether word `k` may as well be a noun or tell of one: «711 جريمة [قتل]», not «10 بينهم امرأة [قتلوا]»."""
+    hit = c.hits.at("outcomes", k)
+    return hit is not None and hit.entry.get("voice") == "verb" and hit.suffix not in ("وا", "ا", "هم")
 
 
 def _homes(p: Phrase) -> bool:

@@ -52,7 +52,7 @@ class Context:
     masked: frozenset[int] = frozenset()  # words of speakers and of triggers: no roles there
 
     def cue(self, i: int, *kinds: str) -> Hit | None:
-        return self.hits.cue(i, kinds)
+        return self.hits.cue(i, kinds) if i in self.hits.cues else None
 
     def joined(self, i: int, gap: int = SPACE) -> bool:
         """Whether word `i` exists and follows without a break."""

@@ -7,10 +7,12 @@ folded text; a match must begin and end a word once allowed clitics and endings 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -41,6 +43,9 @@ CLASSES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset(("", "ت", "ا", "تا", "وا", "ن", "ون", "ان", "ه", "ها", "هم", "ته", "تها", "تهم", "وه", "وها", "وهم")),
     ),
 }
+
+_PREFIX_ENDS = frozenset(p[-1] for prefixes, _ in CLASSES.values() for p in prefixes if p)
+_SUFFIX_BEGINS = frozenset(s[0] for _, suffixes in CLASSES.values() for s in suffixes if s)
 
 #: file (without .tsv) → (columns that every row must fill, columns that may stay empty). A file may be split:
 #: `NAME.tsv` and `NAME_part.tsv`, with the same columns, are one table.
@@ -86,8 +91,7 @@ class Entry:
         return self.columns.get(column, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A lexeme in a text: words `first:last`, what was taken off in front and behind."""
 
     entry: Entry
@@ -104,16 +108,16 @@ class Hit:
 class Hits:
     """Lexemes of a text by file, the longest at each word; of the cues every kind's longest."""
 
-    __slots__ = ("_by", "_cues", "_sorted")
+    __slots__ = ("_by", "_sorted", "cues")
 
     def __init__(self, by: Mapping[str, Mapping[int, Hit]], cues: Mapping[int, Mapping[str, Hit]]) -> None:
         self._by = by
-        self._cues = cues
+        self.cues = cues
         self._sorted: dict[str, list[Hit]] = {}
 
     def cue(self, word: int, kinds: tuple[str, ...]) -> Hit | None:
         """The cue of the first of `kinds` that begins at `word`."""
-        at = self._cues.get(word)
+        at = self.cues.get(word)
         if at is not None:
             for kind in kinds:
                 if kind in at:
@@ -122,7 +126,8 @@ class Hits:
 
     def at(self, file: str, word: int) -> Hit | None:
         """The longest lexeme of `file` that begins at `word`."""
-        return self._by.get(file, {}).get(word)
+        by = self._by.get(file)
+        return by.get(word) if by is not None else None
 
     def of(self, file: str) -> list[Hit]:
         """All lexemes of `file` in text order; they may overlap."""
@@ -132,6 +137,10 @@ class Hits:
         return known
 
 
+#: an entry, its file, its kind as a cue ("" for none), its prefixes and suffixes
+Dressed = tuple[Entry, str, str, frozenset[str], frozenset[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """Compiled lexicon files. Immutable; `hash` covers every byte of the data files."""
@@ -139,42 +148,46 @@ class Lexicon:
     hash: str
     rows: Mapping[str, tuple[Mapping[str, str], ...]]
     _automaton: AhoCorasick
-    _patterns: tuple[tuple[tuple[Entry, frozenset[str], frozenset[str]], ...], ...] = field(repr=False)
+    _patterns: tuple[tuple[Dressed, ...], ...] = field(repr=False)
 
     def scan(self, reading: Reading) -> Hits:
         """Every lexeme of the text, longest first at each word and file."""
         by: dict[str, dict[int, Hit]] = {file: {} for file in SCANNED}
         cues: dict[int, dict[str, Hit]] = {}
-        text, patterns = reading.text, self._patterns
-        starts = {offset: i for i, offset in enumerate(reading.starts)}
-        ends = {offset: i + 1 for i, offset in enumerate(reading.ends)}
+        text, patterns, begins, stops = reading.text, self._patterns, reading.starts, reading.ends
+        starts = {offset: i for i, offset in enumerate(begins)}
+        ends = {offset: i + 1 for i, offset in enumerate(stops)}
         for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            first = starts.get(start)
+            first, prefix = starts.get(start), ""
             if first is None:
-                first = reading.word_at(start)
-                if start - reading.starts[first] > LONGEST_PREFIX:
+                if text[start - 1] not in _PREFIX_ENDS:
                     continue
-            last = ends.get(end)
+                first = bisect_right(begins, start) - 1
+                if start - begins[first] > LONGEST_PREFIX:
+                    continue
+                prefix = text[begins[first] : start]
+            last, suffix = ends.get(end), ""
             if last is None:
-                last = reading.word_at(end - 1) + 1
-                if not 0 < reading.ends[last - 1] - end <= LONGEST_SUFFIX:
+                if text[end] not in _SUFFIX_BEGINS:
                     continue
-            prefix, suffix = text[reading.starts[first] : start], text[end : reading.ends[last - 1]]
-            for entry, prefixes, suffixes in patterns[index]:
+                last = bisect_right(begins, end - 1)
+                if not 0 < stops[last - 1] - end <= LONGEST_SUFFIX:
+                    continue
+                suffix = text[end : stops[last - 1]]
+            for entry, file, kind, prefixes, suffixes in patterns[index]:
                 if prefix in prefixes and suffix in suffixes:
-                    if entry.file == "cues":
-                        _keep_cue(cues, Hit(entry, first, last, prefix, suffix))
-                    known = by[entry.file].get(first)
+                    hit = None
+                    if kind:
+                        at = cues.get(first)
+                        if at is None:
+                            at = cues[first] = {}
+                        known = at.get(kind)
+                        if known is None or last > known.last:
+                            hit = at[kind] = Hit(entry, first, last, prefix, suffix)
+                    known = by[file].get(first)
                     if known is None or last > known.last or (last == known.last and len(suffix) < len(known.suffix)):
-                        by[entry.file][first] = Hit(entry, first, last, prefix, suffix)
+                        by[file][first] = hit or Hit(entry, first, last, prefix, suffix)
         return Hits(by, cues)
-
-
-def _keep_cue(cues: dict[int, dict[str, Hit]], hit: Hit) -> None:
-    at = cues.setdefault(hit.first, {})
-    known = at.get(hit.entry.get("kind"))
-    if known is None or hit.last > known.last:
-        at[hit.entry.get("kind")] = hit
 
 
 @cache
@@ -217,7 +230,14 @@ def compile_lexicon(folder: Path) -> Lexicon:
     patterns = list(table)
     automaton = AhoCorasick(patterns, matchkind=MatchKind.Standard)
     first = (sorted(table[p], key=lambda known: "also" in known[0].flags) for p in patterns)  # rarer namesakes last
-    return Lexicon(digest, rows, automaton, tuple(map(tuple, first)))
+    dressed = tuple(
+        tuple(
+            (e, e.file, e.get("kind") if e.file == "cues" else "", prefixes, suffixes)
+            for e, prefixes, suffixes in known
+        )
+        for known in first
+    )
+    return Lexicon(digest, rows, automaton, dressed)
 
 
 def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
