@@ -131,6 +131,9 @@ def cooled(c: Context, found: list[Frame]) -> list[Frame]:
     if len(c.r.words) <= BRIEF or not found:
         return found
     lead = sum(s.headline for s in c.r.sentences[:LEAD]) + LEAD
+    told = [f for f in found if f.realis == "reported"]
+    if told and all(_after(c, f.trigger) and not _dated(c, f) and not f.claims for f in told):
+        return [replace(f, aside=True) if f.realis == "reported" else f for f in found]
     if any(c.r.sentence[f.at] < lead and f.realis in TOLD for f in found):
         return found
     if any(c.r.sentence[h.first] < lead - LEAD and not no_event(c, h) for h in c.hits.of("triggers")):
@@ -174,11 +177,8 @@ def _inside_name(c: Context, hit: Hit) -> bool:
 def no_event(c: Context, hit: Hit) -> bool:
     """«طائرة [مسيرة]», «[قصف] إعلامي», «تنديدا ب[قصف]», «دون [مظاهرات]», «جرف» in «جرف الصخر», a rocket to space."""
     i = hit.first
-    if hit.entry.flags & {"generic", "moved"}:
-        low, high = c.r.bounds(i)
-        near = range(max(low, i - 25), min(high, i + 25))
-        if any(c.cue(k, "cyber" if "moved" not in hit.entry.flags else "accident") for k in near):
-            return True
+    if hit.entry.flags & {"generic", "moved", "loot", "kill"} and _of_machines(c, hit):
+        return True
     if hit.last < len(c.r.words) and c.r.gap[hit.last] == SPACE and c.cue(hit.last, "figurative"):
         return True
     if "blown" in hit.entry.flags and i in c.dated:
@@ -207,6 +207,19 @@ def no_event(c: Context, hit: Hit) -> bool:
     return c.cue(i - 1, "protesting", "without") is not None
 
 
+def _of_machines(c: Context, hit: Hit) -> bool:
+    """«قراصنة ... [هاجموا] الشبكة»: an attack on machines, by its sentence or headline; a flight from a disaster."""
+    low, high = c.r.bounds(hit.first)
+    near = range(max(low, hit.first - 25), min(high, hit.first + 25))
+    if "moved" in hit.entry.flags:
+        return any(c.cue(k, "accident") for k in near)
+    head = c.r.sentences[0]
+    titled = range(head.first, min(head.last, head.first + 40)) if head.headline else range(0)
+    if any(c.cue(k, "hackers") for k in titled):
+        return True
+    return "kill" not in hit.entry.flags and any(c.cue(k, "cyber") for k in near)
+
+
 LEAD = 2  # sentences of the body that are its lead
 OBJECT_NEAR = 6  # words behind a verb that hold its object
 
@@ -219,6 +232,10 @@ def _unlike(c: Context, hit: Hit) -> bool:
         return True
     if hit.entry.flags & {"attack", "kill"} and any(c.cue(k, "animal") for k in after):
         return True
+    if "abduct" in hit.entry.flags and any(c.cue(k, "attention") for k in range(hit.last, min(hit.last + 40, high))):
+        return True  # «[خطف] تصريح ... الأنظار»
+    if "capture" in hit.entry.flags and any(c.cue(k, "arms") and c.r.words[k - 1] == "علي" for k in after[:4]):
+        return True  # «[سيطروا] على أسلحة»
     if "disrupt" in hit.entry.flags and hit.last < high and c.cue(hit.last, "smuggle"):
         return not any(c.cue(k, "arms") for k in after)
     if {"generic", "weak"} <= hit.entry.flags and hit.entry.text.startswith(("استهدف", "يستهدف", "تستهدف")):
@@ -328,6 +345,8 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             return None  # «طالبت مجموعة من ... ب[اعتقال]»
     if "protest" in hit.entry.flags and hit.suffix.strip("ا"):
         return None
+    if any(c.cue(k, "someday") for k in range(hit.last, min(hit.last + OBJECT_NEAR, c.r.bounds(hit.first)[1]))):
+        return "hypothetical"
     if "clash" in hit.entry.flags and "weak" in hit.entry.flags and _stance(c, hit):
         return None
     if (
@@ -443,6 +462,8 @@ def _admitted(
         return "control" if armed and hot and (here or article.brief) else None
     if "arrest" in flags:
         taken = [k for k in own if claims[k].outcome == "captured"]
+        if _by_court(c, hit) or fraud(c, hit.first):
+            return None
         if taken and not hot and not _political(c, hit.first) and all((claims[k].count or 2) < 2 for k in taken):
             return None  # a thief is no event
         if hot and firm and _arrested(c, hit, inner):
@@ -666,6 +687,18 @@ def is_force(ids: Ids, n: Named) -> bool:
     return ids.armed(n.id) and not n.weak and not n.flags & {"country", "police", "adjective", "victim"}
 
 
+def _by_court(c: Context, hit: Hit) -> bool:
+    """«[احتجزت] المحكمة ...», «أعلنت المحكمة ... [احتجاز]»: a court that keeps its accused."""
+    low, high = c.r.bounds(hit.first)
+    return any(c.cue(k, "tribunal") for k in range(max(low, hit.first - 4), min(hit.last + 1, high)))
+
+
+def fraud(c: Context, i: int) -> bool:
+    """Whether the sentence speaks of a crime for money, and not of politics."""
+    low, high = c.r.bounds(i)
+    return any(c.cue(k, "fraud") for k in range(max(low, i - 25), min(high, i + 25))) and not _political(c, i)
+
+
 def _political(c: Context, i: int) -> bool:
     low, high = c.r.bounds(i)
     return any(c.cue(k, "political") for k in range(max(low, i - 40), min(high, i + 40)))
@@ -683,7 +716,9 @@ def _protests(c: Context, brief: bool) -> bool:
 TOPIC_LEAST = 3  # words of another topic
 TOPIC_SHARE = 0.015  # of an article's words
 TOPIC_TRIGGERS = 0.7  # times its triggers
+TOPIC_LEAST_BRIEF = 2
 HISTORY = 2000  # a date in a year before it is a word of history
+HISTORIES = 3  # such dates, and more than the others: a tale of the past
 
 
 def passing(c: Context) -> bool:
@@ -696,8 +731,12 @@ def passing(c: Context) -> bool:
     if head.headline and quiet and any(c.cue(k, "fiction") for k in range(head.first, head.last)):
         return True  # an anniversary, a manoeuvre, a film
     topic = sum(h.entry.get("kind") in ("topic", "sport") for h in c.hits.of("cues"))
-    topic += sum(m.start is not None and m.start.year < HISTORY for m in set(c.dated.values()))
-    if topic < max(TOPIC_LEAST, TOPIC_SHARE * len(c.r.words)):
+    years = [m.start.year for m in set(c.dated.values()) if m.start is not None]
+    old = sum(year < HISTORY for year in years)
+    if old >= HISTORIES and 2 * old > len(years):
+        return True
+    topic += old
+    if topic < max(TOPIC_LEAST if len(c.r.words) > BRIEF else TOPIC_LEAST_BRIEF, TOPIC_SHARE * len(c.r.words)):
         return False
     return topic > TOPIC_TRIGGERS * len(triggers)
 
@@ -731,7 +770,7 @@ def _political_actor(ids: Ids, n: Named) -> bool:
 
 def _headlined(c: Context, hit: Hit) -> bool:
     """Whether a headline tells of the incident itself, not of what came «after the strikes»."""
-    if not c.r.sentences[c.r.sentence[hit.first]].headline or hit.entry.flags & {"lead", "weapon"}:
+    if not c.r.sentences[c.r.sentence[hit.first]].headline or hit.entry.flags & {"lead", "weapon", "closes"}:
         return False
     if "weak" in hit.entry.flags and not ("arrest" in hit.entry.flags and hit.entry.get("form") == "noun"):
         return False

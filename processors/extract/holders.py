@@ -22,6 +22,7 @@ from processors.extract.frames import (
     clause,
     cooled,
     crime,
+    fraud,
     heat,
     is_force,
     no_event,
@@ -94,6 +95,8 @@ def _warlike(hit: Hit) -> bool:
 def _asks(c: Context, ids: Ids, places: Along[Place], claim: Claim, hot: bool) -> bool:
     """Whether a claim is the news of a conflict."""
     if claim.count == 0 or accident(c, claim.at) or _unlike(c, claim.at):
+        return False
+    if claim.outcome == "captured" and not (hot and c.country in c.at_war) and fraud(c, claim.at):
         return False
     if claim.outcome not in VIOLENT and not (claim.sides or claim.category != "unknown"):
         return False
