@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -78,6 +79,7 @@ def actor_ids(lexicon: Lexicon) -> Ids:
 
 _STATES = table(FOLDER / "ar", "states")
 THEATRE = {(row["who"], row["country"]): row["id"] for row in _STATES if row["who"] != "home"}
+TERMS = {row["id"]: (dt.date.fromisoformat(row["until"]), row["then"]) for row in table(FOLDER / "ar", "terms")}
 HOMES = {row["id"]: row["country"] for row in _STATES if row["who"] == "home"}
 STATE_OF = {country: actor for (who, country), actor in THEATRE.items() if who == "local"}
 _CAMPS = tuple(frozenset(row["ids"].split()) for row in table(FOLDER / "ar", "camps"))
@@ -88,11 +90,14 @@ def allied(a: str, b: str) -> bool:
     return a == b or any(a in camp and b in camp for camp in _CAMPS)
 
 
-def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[int] = frozenset()) -> list[Named]:
+def actors(
+    r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[int] = frozenset(), today: dt.date | None = None
+) -> list[Named]:
     """Actors in text order, longest name first, coreferences resolved.
 
     country: ISO code of the country that the text is about; it decides who «the army» and «the police» are.
-    dateline: words that no actor may stand in.
+    dateline: words that no actor may stand in. today: day of publication; an id whose term is over by then gives way to
+    its successor (terms.tsv).
     """
     found: list[Named] = []
     end = 0
@@ -103,9 +108,15 @@ def actors(r: Reading, hits: Hits, ids: Ids, country: str, dateline: frozenset[i
             continue
         named = _lexical(r, hits, i, country, found) or _pointing(r, hits, i, found, ids)
         if named is not None:
-            found.append(named)
+            found.append(_of_its_day(named, today))
             end = named.last
     return _the_group_meant(_home_army(_belonging(r, hits, found), country), ids, country)
+
+
+def _of_its_day(named: Named, today: dt.date | None) -> Named:
+    """The same words for whom they mean on the day of publication: «الجيش السوري» of 2025 is another army."""
+    until, then = TERMS.get(named.id, (dt.date.max, ""))
+    return replace(named, id=then) if today is not None and today >= until and "ever" not in named.flags else named
 
 
 def _the_group_meant(found: list[Named], ids: Ids, country: str) -> list[Named]:

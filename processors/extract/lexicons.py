@@ -67,6 +67,7 @@ FILES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "furniture": (("text", "kind"), ()),
     "outlets": (("outlet", "hours"), ()),
     "states": (("who", "country", "id"), ()),
+    "terms": (("id", "until", "then"), ()),
     "camps": (("camp", "ids"), ()),
 }
 #: files whose texts go into the automaton, with the class of rows that have no such column

@@ -26,8 +26,8 @@ from processors.extract.lexicons import FOLDER, Hits, Lexicon, lexicon
 from processors.extract.merge import merged
 from processors.extract.numbers import quantities
 from processors.extract.passages import old_passages
-from processors.extract.places import Found as Place
 from processors.extract.places import BARE, dateline, places
+from processors.extract.places import Found as Place
 from processors.extract.sources import Speaker, speakers
 from processors.extract.tellings import tellings
 from processors.extract.tolls import cumulative
@@ -83,7 +83,7 @@ class Extract:
         time = dates(r, hits, {q.core: q for q in numbers}, today)
         line = dateline(r, hits)
         home = country(hits)
-        named = actors(r, hits, self.ids, home, line)
+        named = actors(r, hits, self.ids, home, line, today)
         c = Context(r, hits, {n.first: n for n in named}, _spread(time), Along(named, lambda n: n.first),
                     self.at_war, home)  # fmt: skip
         said = speakers(c)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +29,22 @@ GUIDELINE_IDS = {
     "prisoners",
 }  # fmt: skip
 KINDS = frozenset(["state", "rebel", "militia", "external", "political", "civilian", "unknown"])
-FLAGS = frozenset(["org", "country", "adjective", "weak", "local", "victim", "tribe", "the-group", "the-militia", "nowhere-else", "doer"])
+FLAGS = frozenset(
+    [
+        "org",
+        "country",
+        "adjective",
+        "weak",
+        "local",
+        "victim",
+        "tribe",
+        "the-group",
+        "the-militia",
+        "nowhere-else",
+        "doer",
+        "ever",
+    ]
+)
 
 
 def rows(pattern: str) -> Iterator[tuple[str, list[str]]]:
@@ -123,3 +139,15 @@ def test_an_actor_is_found_under_its_name(sentence: dict[str, str]) -> None:
 @pytest.mark.parametrize("sentence", ORDINARY, ids=lambda s: s["text"])
 def test_an_everyday_word_is_no_actor(sentence: dict[str, str]) -> None:
     assert sentence["absent"] not in [actor for actor, _ in named(sentence["text"])]
+
+
+@pytest.mark.parametrize(
+    ("published", "who"),
+    [("2024-12-07", "syrian_regime"), ("2024-12-08", "syria_transitional"), (None, "syrian_regime")],
+)
+def test_a_name_means_another_force_when_its_term_is_over(published: str | None, who: str) -> None:
+    table = lexicon("ar")
+    reading = read("قصفت وزارة الدفاع السورية الموقع وانسحبت قوات النظام السوري", 0)
+    today = dt.date.fromisoformat(published) if published else None
+    found = [n.id for n in actors(reading, table.scan(reading), actor_ids(table), "SY", today=today)]
+    assert found == [who, "syrian_regime"]
