@@ -26,6 +26,7 @@ T = TypeVar("T")
 log = logging.getLogger("rasd.pool")
 MAX_PROCESSES = 8
 LOOK_SECONDS = 0.25  # at most this long between two looks at the clock
+BREATH = 0.05  # seconds, times the children that died before they did anything
 PATIENCE = 5  # children that may die in a row before they have done anything
 
 
@@ -103,9 +104,12 @@ class Pool:
 
     def _hire(self, children: list[_Child], early: int) -> tuple[list[_Child], int]:
         """Replaces the dead while there is work; gives up on the first task if no child lives to do anything."""
-        early += sum(not c.alive and not c.useful for c in children)
+        stillborn = sum(not c.alive and not c.useful for c in children)
+        early += stillborn
         if any(c.useful for c in children):
             early = 0
+        elif stillborn:
+            time.sleep(min(early, PATIENCE) * BREATH)  # a fork server that was killed takes a moment to be seen dead
         children = [c for c in children if c.alive]
         if early >= PATIENCE and self._waiting:
             early = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -51,7 +52,11 @@ def pool() -> Iterator[Pool]:
 
 def children() -> list[psutil.Process]:
     """All processes below this one: fork servers and what they forked."""
-    return psutil.Process().children(recursive=True)
+    while True:
+        try:
+            return list(psutil.Process().children(recursive=True))
+        except (psutil.NoSuchProcess, ProcessLookupError):  # one ended while it was being looked at
+            continue
 
 
 def test_results_and_errors_come_back(pool: Pool) -> None:
@@ -93,8 +98,9 @@ def test_children_and_servers_killed_at_random_moments_never_hang_anyone(pool: P
     futures = [pool.submit(5, slowly, i) for i in range(150)]
     for _ in range(6):
         time.sleep(chance.uniform(0.0, 0.25))
-        for victim in chance.sample(children(), min(len(children()), chance.randint(1, 3))):
-            if victim.pid != os.getpid():
+        alive = children()
+        for victim in chance.sample(alive, min(len(alive), chance.randint(1, 3))):
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 victim.kill()
     done = stalled = 0
     for i, future in enumerate(futures):
