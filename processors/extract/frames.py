@@ -735,7 +735,7 @@ def passing(c: Context) -> bool:
     old = sum(year < HISTORY for year in years)
     if old >= HISTORIES and 2 * old > len(years):
         return True
-    topic += old
+    topic += old if len(c.r.words) > BRIEF else 0
     if topic < max(TOPIC_LEAST if len(c.r.words) > BRIEF else TOPIC_LEAST_BRIEF, TOPIC_SHARE * len(c.r.words)):
         return False
     return topic > TOPIC_TRIGGERS * len(triggers)
