@@ -88,11 +88,11 @@ class Pool:
             while not self._closing:
                 children, early = self._hire(children, early)
                 self._hand_out(children)
-                ready = connection.wait([self._wake_in, *(c.pipe for c in children)], timeout=LOOK_SECONDS)
+                ready = connection.wait([self._wake_in, *(c.pipe for c in children if c.alive)], timeout=LOOK_SECONDS)
                 while self._wake_in.poll():
                     self._wake_in.recv()
                 for child in children:
-                    if child.pipe in ready:
+                    if child.alive and child.pipe in ready:
                         child.take_in()
                     elif child.task is not None and time.monotonic() > child.deadline:
                         child.fail("timeout", "took longer than its time limit and was stopped")

@@ -303,7 +303,7 @@ def _actors(
     if incident.type in HURT and not any(r.role in ("target", "participant") for r in chosen):
         hit = next((x for x in claims if x.outcome in HARMED and x.count != 0 and x.sides), None)
         chosen += [Role("target", side, hit.at, hit.last, "people-counted") for side, _ in hit.sides] if hit else []
-    chosen = chosen[:MAX_ACTORS]
+    chosen = list({(r.role, r.actor): r for r in reversed(chosen)}.values())[::-1][:MAX_ACTORS]
     firm = [r for r in chosen if r.role == "participant" or r.actor not in UNIDENTIFIED]
     kept = [r for r in chosen if r in firm or not any(f.role == r.role for f in firm)]
     actors = tuple(

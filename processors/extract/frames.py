@@ -20,6 +20,7 @@ from processors.extract.places import Found as Place
 from processors.text import COMMA, SPACE
 
 EVIDENCE = 240  # code points
+DOUBLED = "\u0651"  # the shadda of «مسيّرة»
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
 RANK = ("intercept", "mob", "strong", "weapon", "capture", "abduct", "attack", "fire", "blown", "clash", "", "protest",
         "disrupt", "built", "found", "group", "control", "handed", "transfer", "arrest", "defend", "generic", "loot",
@@ -185,6 +186,8 @@ def no_event(c: Context, hit: Hit) -> bool:
         return True  # «[فجر] الأحد»
     if _unlike(c, hit):
         return True
+    if "protest" in hit.entry.flags and DOUBLED in c.r.quote(i, i + 1) and hit.entry.text.startswith("مسير"):
+        return True  # «مسيّرة» with its mark is a drone
     place = c.hits.at("places", i)
     if place is not None and place.last > hit.last and "strong" not in hit.entry.flags:
         return True

@@ -29,6 +29,7 @@ STATED_DAYS = 3  # a statement on an incident follows it by no more
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
 BLOODLESS = frozenset(("Arrests", "Agreement", "Looting/property destruction", "Disrupted weapons use"))
+UNARMED = frozenset(("civilians", "protesters", "journalists", "health_workers", "aid_workers"))
 CALM = "Peaceful protest"
 CAPTURES = frozenset(("Government regains territory", "Non-state actor overtakes territory"))
 PROTESTS = frozenset(
@@ -147,8 +148,19 @@ def _with_background(incidents: list[Incident]) -> list[Incident]:
 
 
 def _same_toll(a: Incident, b: Incident) -> bool:
-    first = {(outcome, count) for t in a.tellings for outcome, _, count in t.tallies if count >= TELLING}
-    return any((outcome, count) in first for t in b.tellings for outcome, _, count in t.tallies)
+    """Whether the largest number of some outcome is the same in both; a month's total beside a day's dead is not."""
+    first, second = _most(a), _most(b)
+    return any(count >= TELLING and second.get(outcome) == count for outcome, count in first.items()) and all(
+        second.get(outcome, count) >= count for outcome, count in first.items())  # fmt: skip
+
+
+def _most(incident: Incident) -> dict[str, int]:
+    """Outcome → largest number of whole claims."""
+    out: dict[str, int] = {}
+    for t in incident.tellings:
+        for outcome, _, count in t.tallies:
+            out[outcome] = max(count, out.get(outcome, 0))
+    return out
 
 
 LEAD = 2  # the last sentence of headline and lead
@@ -197,9 +209,14 @@ def _protests(a: Told, b: Told) -> bool:
     if any("fire" in flags for flags in vague):
         return True
     if any("kill" in flags for flags in vague):
-        return abs(a.sentence - b.sentence) <= 1 or not any(r.role == "attacker" for t in (a, b) if t.generic
-                                                            for r in t.roles)  # fmt: skip
+        near = abs(a.sentence - b.sentence) <= 1
+        return near or all(_bystanders(t) for t in (a, b) if t.generic)
     return "Armed clash" in pair and bool(_actors(a) & _actors(b) - {"protesters"})
+
+
+def _bystanders(t: Told) -> bool:
+    """Whether a telling names no attacker and but unarmed people as hit."""
+    return all(r.role == "target" and r.actor in UNARMED for r in t.roles)
 
 
 def _actors(t: Told) -> frozenset[str]:
@@ -225,8 +242,10 @@ def _elsewhere(a: Told, b: Told) -> bool:
     """Whether the places that two tellings name themselves lie apart, however wide they are."""
     if a.inherited or b.inherited:
         return False
-    pairs = [(p, q) for p in finest(a.places) for q in finest(b.places)]
-    return bool(pairs) and all(apart(p, q) for p, q in pairs)
+    x, y = finest(a.places), finest(b.places)
+    if any(p.row is q.row for one, all_ in ((x, b.places), (y, a.places)) for p in one for q in all_):
+        return False
+    return bool(x and y) and all(apart(p, q) for p in x for q in y)
 
 
 def _places(a: Told, b: Told) -> bool:
@@ -245,7 +264,7 @@ def _places(a: Told, b: Told) -> bool:
 
 
 def _sides(a: Told, b: Told) -> bool:
-    if a.type == b.type == "Armed clash" and _pair(a) is not None and _pair(a) == _pair(b):
+    if a.type == b.type == "Armed clash" and (_fight(a, b) or _fight(b, a)):
         return True  # the one who strikes back fights the same fight
     if {a.type, b.type} <= PROTESTS and abs(a.sentence - b.sentence) <= 1:
         return True  # a crowd and those who drive it apart
@@ -258,7 +277,8 @@ def _sides(a: Told, b: Told) -> bool:
     return not crossed
 
 
-def _pair(t: Told) -> frozenset[str] | None:
-    """Both sides of a fight, None where one is not named."""
-    sides = _actors(t) - {"civilians"}
-    return sides if len(sides) == 2 else None
+def _fight(a: Told, b: Told) -> bool:
+    """Whether the first telling names both sides of a fight, and the second nobody else."""
+    sides = _actors(a) - {"civilians"}
+    others = _actors(b) - {"civilians"}
+    return len(sides) > 1 and bool(others) and all(any(allied(x, y) for y in sides) for x in others)

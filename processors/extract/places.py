@@ -370,8 +370,8 @@ def apart(a: Found, b: Found) -> bool:
 
 def _width_km(p: Found) -> float:
     """How far a place reaches from its point: what its row says, else what places of its kind commonly do."""
-    own = p.row.get("km") if p.row is not None else None
-    return float(own) if own else WIDTH_KM.get(p.precision, math.inf)
+    own = p.row.get("km") if p.row is not None and p.row["precision"] == p.precision else None
+    return float(own) if own else WIDTH_KM.get(p.precision, math.inf)  # «ريف كذا» is wider than the town of its row
 
 
 def finest(found: Sequence[Found]) -> list[Found]:
