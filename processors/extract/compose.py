@@ -219,7 +219,7 @@ def confidence(incident: Incident, date: EventDate, actors: Sequence[Actor], sou
     return round(1 / (1 + math.exp(-(SUPPORT[0] + SUPPORT[1] * support))), 2)
 
 
-SUPPORT = (0.60, 0.72)  # log odds that an event is right: without support, and for each point of it
+SUPPORT = (-1.04, 0.88)  # log odds that an event is right: without support, and for each point of it
 
 
 def _clauses(incident: Incident) -> list[tuple[int, int]]:
