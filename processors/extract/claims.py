@@ -133,7 +133,7 @@ def _among(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     k = p.noun.last if p.noun is not None else q.last
     if c.joined(k) and c.r.words[k] in AMONG:
         k += c.r.words[k] in ("من", "ومن")
-        fated = c.hits.at("persons", k + 1) if c.r.words[k] in AMONG[:2] else None
+        fated = c.hits.at("persons", k + 1) if k < len(c.r.words) and c.r.words[k] in AMONG[:2] else None
         if fated is not None and fated.entry.form == "plural" and fated.entry.get("outcome") in MENDED | {"killed"}:
             return make(c, q, p, fated.entry.get("outcome"), "among", found, last=fated.last, governor=fated.first)
     fated = _told_among(c, q)
