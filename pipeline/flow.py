@@ -128,10 +128,15 @@ def check(record: Record) -> None:
             raise Unusable("an article without text", reason="no-text")
 
 
-@functools.cache
 def loaded(stage: Stage, gazetteer: Path | None) -> Callable[..., Outcome]:
     """The step of a stage, made once per process."""
-    return stage.load(gazetteer)
+    return _once(stage.load, gazetteer)
+
+
+@functools.cache
+def _once(load: Callable[[Path | None], Callable[..., Outcome]], gazetteer: Path | None) -> Callable[..., Outcome]:
+    """Keyed by the function: a stage that came to a child process by pickle is not equal to the one that it was."""
+    return load(gazetteer)
 
 
 def make_many(stage: Stage, gazetteer: Path | None, values: list[bytes]) -> list[Made]:
