@@ -32,6 +32,8 @@ from processors.extract.blame import blamed, blames, told_again
 from processors.extract.context import Context
 from processors.extract.context import Found as ClaimFound
 from processors.extract.dates import Mention
+from processors.extract.doers import PLAIN
+from processors.extract.kinds import HARMED
 from processors.extract.merge import Incident, Told
 from processors.extract.phrases import nobodys
 from processors.extract.roles import Role, civil_sides
@@ -162,7 +164,6 @@ HURT = frozenset(
      "Remote explosive/landmine/IED", "Chemical weapon", "Sexual violence",
      "Excessive force against protesters")
 )  # fmt: skip
-HARMED = frozenset(("killed", "injured", "killed_or_injured"))
 
 
 def opponents(incidents: Sequence[Incident]) -> dict[str, Role]:
@@ -337,9 +338,8 @@ def _gunmen(c: Context, incident: Incident, chosen: Sequence[Role]) -> list[Role
         low, high = c.r.bounds(told.frame.at)
         near = c.actors.between(max(low, told.frame.at - 25), min(high, told.frame.at + 25))
         for n in near:
-            plain = n.prefix in ("", "و", "ف", "ال", "وال", "فال")
             vague = n.id in UNIDENTIFIED or (n.rule == "the-group-meant" and all(n.id != r.actor for r in chosen))
-            if vague and plain and "police" not in n.flags and n.first not in c.masked:
+            if vague and n.prefix in PLAIN and "police" not in n.flags and n.first not in c.masked:
                 return [Role("attacker", n.id, n.first, n.last, "gunmen")]
     return []
 

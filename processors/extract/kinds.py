@@ -8,7 +8,7 @@ from itertools import pairwise
 from processors.extract.actors import UNIDENTIFIED, Ids
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
-from processors.extract.frames import Frame
+from processors.extract.frames import BRIEF, Frame
 from processors.extract.lexicons import Hit
 from processors.extract.roles import Role
 from processors.text import SPACE
@@ -77,7 +77,6 @@ def _chained(c: Context, hits: Sequence[Hit]) -> bool:
 
 
 CROWD_LEAST = 2  # words of protest in an article that is about one
-BRIEF = 80  # words; such a text says what it is about once
 
 
 def crowded(c: Context) -> bool:
@@ -132,7 +131,7 @@ def _on_protesters(
     by = [ids.kind(ids.near(r.actor)) for r in found if r.role == "attacker"]
     if any(kind not in _FORCES for kind in by) or any(r.role == "participant" for r in found):
         return False
-    hurt = [claims[k] for k in own if claims[k].outcome in _HURT]
+    hurt = [claims[k] for k in own if claims[k].outcome in HARMED]
     shot = any(c.cue(k, "shot") for k in range(*f.inner))
     if any(s == "protesters" for x in hurt for s, _ in x.sides):
         return bool(by) or shot or crowd
@@ -143,7 +142,7 @@ def _on_protesters(
     return "fire" in f.flags and gathered
 
 
-_HURT = frozenset(("killed", "injured", "killed_or_injured"))
+HARMED = frozenset(("killed", "injured", "killed_or_injured"))
 _FORCES = frozenset(("state", "external", "unknown"))
 
 

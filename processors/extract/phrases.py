@@ -22,7 +22,6 @@ class Phrase:
     sides: Sides
     side_rule: str
     joint: bool
-    pronoun: bool = False
 
 
 def phrase_of(c: Context, q: Quantity) -> Phrase | None:
@@ -43,7 +42,7 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
         joint = joint_noun(c, noun)
         last = joint.last if joint else noun.last
         sides, end, rule = sides_of(c, noun, last)
-        return Phrase(noun, end, sides, rule, joint is not None, bool(noun.suffix and noun.suffix != "ا"))
+        return Phrase(noun, end, sides, rule, joint is not None)
     if c.r.words[k] in ("في", "بين") and c.cue(k + 1, "ranks") is not None:  # «25 في صفوف الشرطة»
         sides, end, rule = sides_of(c, None, k)
         return Phrase(None, end, sides, rule, False)
