@@ -213,10 +213,10 @@ def _same_month(r: Reading, hits: Hits, i: int, k: int, day: int | None, today: 
 def _range_start(r: Reading, numbers: dict[int, Quantity], first: int) -> tuple[int, int] | None:
     """«13 وحتى [29 آذار]», «بين 13 و[29 آذار]»: (first word, day) of the day that opens a range."""
     k = first - 1
-    while k >= 0 and r.words[k] in ("ال", "وحتي", "حتي", "الي", "و") and first - k < 4:
+    while k >= 0 and r.words[k] in ("ال", "وال", "وحتي", "حتي", "الي", "و") and first - k < 4:
         k -= 1
     joined = r.words[k + 1 : first]
-    opened = set(joined) & {"وحتي", "حتي", "الي", "و"}
+    opened = set(joined) & {"وحتي", "حتي", "الي", "و", "وال"}
     q = numbers.get(k)
     if not opened or q is None or q.count is None or not 1 <= q.count <= 31 or q.last_core != k + 1:
         return None
@@ -240,12 +240,34 @@ def _year(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: d
     word = r.words[i]
     if not (word.isdigit() and len(word) == 4 and EARLIEST <= int(word) <= 2100):
         return None
+    span = _years(r, i)
+    if span is not None:
+        return span
     before = r.words[i - 1] if i else ""
     if before not in ("عام", "العام", "سنه", "في", "منذ", "لعام", "للعام", "بعام", "وعام", "نهايه", "بدايه", "حرب"):
         return None
     year = int(word)
     first = i - 1 if before in ("عام", "العام", "سنه", "لعام", "للعام", "وعام") else i
     return Mention(first, i + 1, dt.date(year, 1, 1), dt.date(year, 12, 31), "year", "text", "point", "year")
+
+
+def _years(r: Reading, i: int) -> Mention | None:
+    """«بين 2011 و2017», «بين عامي 2011 و2017», «من 2011 إلى 2017»: the years from one to the other."""
+    k = i - 1
+    while k > 0 and r.words[k] in ("عامي", "عام", "سنتي", "العامين") and i - k < 3:
+        k -= 1
+    if k < 0 or r.words[k] not in ("بين", "من") or r.gap[i] > SPACE:
+        return None
+    j = i + 1
+    while j < len(r.words) and j - i < 4 and r.gap[j] <= SPACE and r.words[j] in ("و", "الي", "حتي", "وعام", "عام"):
+        j += 1
+    if j >= len(r.words) or r.gap[j] > SPACE or (r.words[k] == "من" and j == i + 1):
+        return None
+    year = r.words[j].removeprefix("و")
+    if not (year.isdigit() and len(year) == 4 and int(r.words[i]) < int(year) <= 2100):
+        return None
+    start, end = dt.date(int(r.words[i]), 1, 1), dt.date(int(year), 12, 31)
+    return Mention(k, j + 1, start, end, "year", "text", "point", "years")
 
 
 def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today: dt.date | None) -> Mention | None:
@@ -276,6 +298,8 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
         return Mention(i, k, None, None, "unknown", "relative", "point", "relative-unresolved")
     if offset is not None:
         date, rule = today + dt.timedelta(days=offset), "yesterday" if offset == -1 else "day-word"
+        if day is not None and offset <= 0:
+            date = _written(date, int(day.entry.get("value")))
     else:
         assert day is not None
         weekday = int(day.entry.get("value"))
@@ -289,6 +313,12 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
         rule += "-night"
     kind: Literal["point", "since"] = "point"
     return Mention(i, k, start, end, "day" if start == end else "days", "relative", kind, rule)
+
+
+def _written(date: dt.date, weekday: int) -> dt.date:
+    """«اليوم الجمعة» in what went online on Saturday, after midnight: the weekday is that of the writing."""
+    before = date - dt.timedelta(days=1)
+    return before if before.weekday() == weekday else date
 
 
 def _bare_today(r: Reading, i: int) -> bool:
@@ -461,6 +491,8 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     if edge is not None:
         k = edge.last
     unit = _time(hits, k, "unit_the")
+    if edge is not None and unit is not None and unit.entry.get("value") == "week":
+        return _part_of_week(r, hits, i, edge.entry.get("kind"), unit.last, today)
     if unit is None or unit.entry.get("value") not in ("week", "month", "year") or not _near(r, unit.last, SPACE):
         if edge is not None and unit is not None and unit.entry.get("value") in ("month", "year"):
             return _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point")
@@ -468,7 +500,7 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     tense = _time(hits, unit.last, "past", "current")
     if tense is None:
         named = len(r.words[unit.last]) == 4 and r.words[unit.last].isdigit()
-        lasting = edge is not None and unit.entry.get("value") != "week" and not named
+        lasting = edge is not None and not named
         return _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point") if lasting else None
     mention = _calendar_unit(i, tense.last, unit.entry.get("value"), tense, today, "point")
     if edge is not None and mention.start is not None and mention.precision == "year":
@@ -478,6 +510,27 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
         span = dt.date(year, low, 1), dt.date(year, high, calendar.monthrange(year, high)[1])
         return Mention(i, mention.last, *span, "month", "relative", "point", "year-edge")
     return mention
+
+
+def _part_of_week(r: Reading, hits: Hits, i: int, part: str, k: int, today: dt.date | None) -> Mention | None:
+    """«نهاية الأسبوع» (Friday to Sunday), «مطلع الأسبوع» (Saturday, for the weekend is called so too, to Tuesday),
+    «منتصف الأسبوع»: the latest that has begun; of a week said to be past or this one, but for its end, all. Word `k`
+    stands behind «الأسبوع»."""
+    tense = _time(hits, k, "past", "current", "future") if _near(r, k, SPACE) else None
+    kind = tense.entry.get("kind") if tense is not None else ""
+    last = tense.last if tense is not None else k
+    if kind == "future":
+        return None
+    if kind and (kind, part) != ("past", "end"):
+        return _calendar_unit(i, last, "week", tense, today, "point")
+    if today is None:
+        return Mention(i, last, None, None, "unknown", "relative", "point", "week-part")
+    opens, days = {"begin": (5, 3), "middle": (1, 2), "end": (4, 2)}[part]
+    start = today - dt.timedelta(days=(today.weekday() - opens) % 7)
+    if kind == "past" and (today - start).days <= days:
+        start -= dt.timedelta(days=7)
+    end = min(start + dt.timedelta(days=days), today)
+    return Mention(i, last, start, end, "day" if start == end else "days", "relative", "point", "week-part")
 
 
 def _with_since(r: Reading, hits: Hits, m: Mention, today: dt.date | None) -> Mention:

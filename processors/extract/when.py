@@ -21,7 +21,6 @@ REACH = 45  # words of a sentence on either side of a frame
 SPEECH = 14  # words from a verb of speech to the day on which it was said
 ASIDE = 4  # words of an aside between a speaker and the day («..., رئيس الأركان، الأحد»)
 _SAYING = frozenset(("asserts", "denies", "doubts", "accuses", "issues", "relays"))
-_THAT = frozenset(("ان", "بان", "انه", "انها", "انهم", "بانه", "بانها", "وان"))
 
 
 def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
@@ -29,6 +28,7 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     the day on which somebody spoke of it («أعلن الجيش الأحد أن ...»)."""
     low, high = c.r.bounds(f.at)
     near = {m.first: m for k in range(max(low, f.at - REACH), min(high, f.at + REACH)) if (m := c.dated.get(k))}
+    near = {k: m for k, m in near.items() if not _of_another(c, f, m)}
     earlier = of_another_day(c, f, list(near.values()))
     if earlier is not None:
         return earlier, True
@@ -36,6 +36,9 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     inner = [m for m in here if f.inner[0] <= m.first < f.inner[1]]
     own = [m for m in inner if not spoken(c, m, f.at)]
     others = [m for m in here if not spoken(c, m, f.at)]
+    later = resumed_day(c, f) if not own and not others else None
+    if later is not None:
+        return later, True
     for pool, firm in ((own, True), (others, True), (inner, False), (here, False)):
         points = [m for m in pool if m.kind == "point" or m.days <= WINDOW_DAYS]
         if not points and pool is own:
@@ -43,6 +46,38 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
         if points:
             return min(points, key=lambda m: abs(m.first - f.at)), firm
     return None, False
+
+
+def _of_another(c: Context, f: Frame, m: Mention) -> bool:
+    """Whether a time expression behind the trigger tells of something else: what was the day before («غداة احتجاجات
+    الجمعة»), what a new clause tells («..., وقد لقي ... الخميس»), or, of a year in the lead, what a relative clause
+    does («اعتقال نائب ...، الذي ... محاولة الانقلاب عام 2016»)."""
+    if m.first < f.at:
+        return any(c.cue(k, "day_after") for k in range(m.last, f.at))
+    between = range(f.trigger.last, m.first)
+    if any(c.cue(k, "day_after") for k in between):
+        return True
+    if not f.inner[0] <= m.first < f.inner[1] and any(c.cue(k, "new_clause") for k in between):
+        return True
+    lead = c.r.sentence[f.at] < RESUMED
+    return lead and m.precision == "year" and any(c.cue(k, "which") for k in between[1:])
+
+
+def resumed_day(c: Context, f: Frame) -> Mention | None:
+    """«ووقع الهجوم مساء السبت»: the day that one of the next sentences gives to what happened."""
+    s = c.r.sentence[f.at]
+    for n in range(s + 1, min(s + 1 + (RESUMED if s < RESUMED else 1), len(c.r.sentences))):
+        sentence = c.r.sentences[n]
+        for k in range(sentence.first, sentence.last):
+            if c.cue(k, "happens") and any(c.cue(j, "resumed") for j in range(k + 1, min(k + HAPPENS, sentence.last))):
+                days = [m for j in range(k, min(k + REACH, sentence.last)) if (m := c.dated.get(j))]
+                return next((m for m in days if m.kind == "point" and m.precision in ("day", "days")
+                             and m.rule != DAYS_BEFORE and not spoken(c, m, k)), None)  # fmt: skip
+    return None
+
+
+RESUMED = 3  # sentences behind a telling in the lead that may say when it was, behind others one
+HAPPENS = 4  # words from «happened» to what did
 
 
 def of_another_day(c: Context, f: Frame, near: Sequence[Mention]) -> Mention | None:
@@ -86,7 +121,7 @@ def spoken(c: Context, m: Mention, trigger: int) -> bool:
     another verb of violence between."""
     low = max(c.r.bounds(m.first)[0], m.first - SPEECH)
     for k in range(m.first - 1, low - 1, -1):
-        if c.r.words[k] in _THAT or c.cue(k, "that_they") or k == trigger:
+        if c.cue(k, "that", "that_they") or k == trigger:
             return False
         if c.r.gap[k + 1] >= COMMA and m.first - k > ASIDE:
             return False
