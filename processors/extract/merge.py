@@ -25,6 +25,7 @@ SPECIFIC = frozenset(
 )  # tell how
 COUNTED = frozenset(("victims", "people-counted"))  # an attacker's dead do not make him the target
 APART_TIMES, APART_BY = 4, 5  # so far apart are no two sources' tolls of one incident
+TOWNS = frozenset(("site", "town", "district"))
 STATED_DAYS = 3  # a statement on an incident follows it by no more
 BLAST = "Remote explosive/landmine/IED"
 BLASTS = frozenset(("Suicide bomb", BLAST, "Other", "Grenade"))
@@ -60,6 +61,7 @@ class Told:
     tallies: frozenset[tuple[str, frozenset[str], int]] = frozenset()  # (outcome, sides, count) of whole claims
     firm: bool = False  # the date is the incident's own, not that of a statement
     apart: bool = False  # its own words say that it is another one («elsewhere», «another six»)
+    besides: bool = False  # its sentence goes over to something else («كما», «إلى ذلك», «من جهة أخرى»)
 
 
 @dataclass(slots=True)
@@ -98,7 +100,7 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
             out.append(Incident([told]))
         else:
             home.tellings.append(told)
-    return _with_background(out)
+    return _without_news(_with_background(out))
 
 
 def _latest(incidents: Sequence[Incident]) -> list[Incident]:
@@ -147,6 +149,26 @@ def _with_background(incidents: list[Incident]) -> list[Incident]:
     return [i for i in incidents if not any(i is g for g in gone)]
 
 
+def _without_news(incidents: list[Incident]) -> list[Incident]:
+    """An article of which neither headline nor lead nor a day tells news is all background: what it goes on about
+    without a day («قصف المفاعل رسالة ...») is what it told of before."""
+    fresh = [i for i in incidents if i.best.realis == "reported"]
+    if len(fresh) == len(incidents) or any(t.sentence <= LEAD or t.firm for i in fresh for t in i.tellings):
+        return incidents
+    gone: list[Incident] = []
+    for i in fresh:
+        for older in incidents:
+            if older.best.realis == "recap" and all(_types(t, u) and _sides(t, u) and not _elsewhere(t, u)
+                                                    and (t.inherited or (t.keys and t.keys <= u.keys))
+                                                    for t in i.compared for u in older.compared):  # fmt: skip
+                for t in i.tellings:
+                    t.realis = "recap"
+                older.tellings += i.tellings
+                gone.append(i)
+                break
+    return [i for i in incidents if not any(i is g for g in gone)]
+
+
 def _same_toll(a: Incident, b: Incident) -> bool:
     """Whether the largest number of some outcome is the same in both; a month's total beside a day's dead is not."""
     first, second = _most(a), _most(b)
@@ -170,7 +192,19 @@ TELLING = 3  # smaller numbers meet by chance
 def _against(a: Told, b: Told) -> bool:
     """Whether two tellings can not be of one incident: what befell, when, where or who did it."""
     alike = a.realis == b.realis and _types(a, b) and _dates(a, b) and _sides(a, b)
-    return not alike or _elsewhere(a, b) or _other_toll(a, b)
+    return not alike or _elsewhere(a, b) or _other_toll(a, b) or _besides(a, b)
+
+
+def _besides(a: Told, b: Told) -> bool:
+    """Whether the later telling goes over to something else in another town or village («كما قصفت ... بلدة كذا»)."""
+    first, later = (a, b) if a.frame.at <= b.frame.at else (b, a)
+    if not later.besides or first.headline or first.sentence == later.sentence or first.inherited or later.inherited:
+        return False
+    if not first.places or not later.places:
+        return False
+    x, y = first.places[0], later.places[0]
+    told = any(p.form == x.form or (p.row is not None and p.row is x.row) for p in later.places)
+    return x.precision in TOWNS and y.precision in TOWNS and not told and not near(x, y)
 
 
 def _other_toll(a: Told, b: Told) -> bool:
@@ -191,6 +225,8 @@ def _types(a: Told, b: Told) -> bool:
     pair = {a.type, b.type}
     if len(pair) == 1 or ((a.generic or b.generic) and pair != {"Armed clash", BLAST} and not pair & BLOODLESS):
         return True
+    if pair & {"Disrupted weapons use"} and (a.generic or b.generic) and a.headline != b.headline:
+        return abs(a.sentence - b.sentence) <= 1  # «إحباط هجوم», «أحبط ... هجوماً»
     if "Armed clash" in pair and pair & CAPTURES and a.sentence == b.sentence:
         return True  # what falls takes in the fight for it
     if pair == {"Air/drone strike", "Shelling/artillery/missile attack"}:

@@ -277,7 +277,7 @@ LANDS = {**{actor: country for country, actor in STATE_OF.items()}, **HOMES}  # 
 def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found | None:
     """A name that no lexicon has: one word, two behind a head («تل ...», «بني ...»), with its adjective."""
     word = r.words[k]
-    if _no_name(r, hits, k) or len(word) < 3 or hits.cue(k, ("direction", "name_tail")):
+    if _no_name(r, hits, k) or len(word) < 3 or hits.cue(k, ("direction", "name_tail")) or _nationality(hits, k):
         return None
     if "cap" in cue.entry.flags or hits.at("place_cues", k) is not None:
         return None
@@ -294,6 +294,12 @@ def _unknown(r: Reading, hits: Hits, cue: Hit, k: int, precision: str) -> Found 
     form = r.text[r.starts[k] : r.ends[last - 1]]
     maybe = maybe and r.folded.raw[max(0, r.span(k, last)[0] - 1)] not in QUOTES
     return Found(k, last, None, precision, "cue-maybe" if maybe else "cue-unknown", "", form)
+
+
+def _nationality(hits: Hits, k: int) -> bool:
+    """«بلدة مكسيكية»: a town of that country."""
+    people = hits.at("actors", k)
+    return people is not None and "adjective" in people.entry.flags
 
 
 def _no_name(r: Reading, hits: Hits, k: int) -> bool:

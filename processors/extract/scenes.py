@@ -27,6 +27,9 @@ class Before(Protocol):
     @property
     def places(self) -> list[Place]: ...
 
+    @property
+    def realis(self) -> str: ...
+
 
 def scene(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) -> tuple[list[Place], bool]:
     """The places of a telling, the one that it is about first, and whether they are other sentences' places."""
@@ -57,7 +60,7 @@ def _here(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) 
         return inner, False
     if known := _inherited(before):
         return known, True
-    behind = places.behind(high, 3)
+    behind = [*_lead(c, places, low), *places.behind(high, 3)]
     return ([p for p in behind if not p.rule.startswith("origin") and not wide(p)] or behind)[:1], True
 
 
@@ -76,7 +79,17 @@ def _beside(inner: Sequence[Place], around: Sequence[Place]) -> list[Place]:
 
 
 def _inherited(before: Sequence[Before]) -> list[Place]:
-    return next((list(told.places) for told in reversed(before[-4:]) if told.places), [])
+    """The places of the last telling of news, else of the last one."""
+    known = [told for told in reversed(before[-4:]) if told.places]
+    return next(
+        (list(told.places) for told in known if told.realis == "reported"), list(known[0].places) if known else []
+    )
+
+
+def _lead(c: Context, places: Along[Place], last: int) -> list[Place]:
+    """Places that headline and lead name before word `last`, the first first, but for countries."""
+    end = next((s.first for s in c.r.sentences[LEAD:]), len(c.r.words))
+    return [p for p in places.between(0, min(end, last)) if not wide(p)]
 
 
 def _scenes(c: Context, f: Frame, found: Sequence[Place]) -> list[Place]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import LexiconError
 from pipeline.records import Coding, Event, EventDate, Extractor, Outcome, Toll, Unique
 from processors.extract import compose
-from processors.extract.actors import HOMES, Ids, actor_ids, actors
+from processors.extract.actors import HOMES, Ids, Named, actor_ids, actors
 from processors.extract.along import Along
 from processors.extract.atlas import Atlas, atlas, resolved
 from processors.extract.claims import claims
@@ -90,6 +90,7 @@ class Extract:
         taken = {k for n in named if n.rule != "adjective" and "country" not in n.flags and "local" not in n.flags
                  for k in range(n.first, n.last)}  # fmt: skip
         taken |= {k for s in said if not s.claims for k in range(s.first, s.last)}
+        taken |= _inside(named, hits)
         scenes = resolved([p for p in places(r, hits, taken, line) if not _acts(c, p)], r, self.atlas, home)
         where = Along(scenes, lambda p: p.first)
         c = replace(c, masked=_masked(hits, said))
@@ -184,6 +185,14 @@ def _published(today: dt.date | None) -> EventDate:
     if today is None:
         return EventDate()
     return EventDate(start=today - dt.timedelta(days=1), end=today, precision="days", basis="published")
+
+
+def _inside(named: Sequence[Named], hits: Hits) -> set[int]:
+    """Words but the first of longer names of actors and sources: «فيلق القدس», «الخوذ البيضاء» name no towns."""
+    spans = [(n.first, n.last) for n in named if n.rule != "adjective"]
+    spans += [(h.first, h.last) for h in hits.of("sources") if h.entry.get("kind") == "source"]
+    towns = {h.first for h in hits.of("places") if h.entry.get("precision") != "country"}
+    return {k for first, last in spans for k in range(first + 1, last)} & towns
 
 
 def _masked(hits: Hits, said: Sequence[Speaker]) -> frozenset[int]:

@@ -114,6 +114,8 @@ def _told(
                           if x.part_of is None and x.count),
         definite=_definite(c, f),
         apart=(date is not None and date.rule == DAYS_BEFORE) or _another(c, f),
+        besides=f.inner[0] <= sentence.first + 2
+        and any(c.cue(k, "besides") for k in range(sentence.first, min(sentence.first + 2, sentence.last))),
     )  # fmt: skip
 
 
