@@ -110,7 +110,14 @@ def actors(
         if named is not None:
             found.append(_of_its_day(named, today))
             end = named.last
+    found = _at_home(found, country)
     return _the_group_meant(_home_army(_belonging(r, hits, found), country), ids, country)
+
+
+def _at_home(found: list[Named], country: str) -> list[Named]:
+    """«المعارضة» is a land's armed opposition only in a text about that land, or that names others of its war."""
+    lands = {HOMES[n.id] for n in found if n.id in HOMES and "at-home" not in n.flags} | {country}
+    return [n for n in found if "at-home" not in n.flags or HOMES.get(n.id) in lands]
 
 
 def _of_its_day(named: Named, today: dt.date | None) -> Named:
@@ -185,6 +192,8 @@ def _lexical(r: Reading, hits: Hits, i: int, country: str, found: list[Named]) -
         return None
     actor, flags = hit.entry.get("id"), hit.entry.flags
     last = hit.last
+    if last < len(r.words) and r.gap[last] == SPACE and hits.cue(last, ("made",)):
+        return None  # «المقاتلة [الأميركية] الصنع»
     if "local" in flags:
         nation = hits.at("actors", last) if last < len(r.words) and r.gap[last] == SPACE else None
         if nation is not None and "adjective" in nation.entry.flags and nation.prefix in ("", "ال"):

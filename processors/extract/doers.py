@@ -5,6 +5,7 @@ from __future__ import annotations
 from processors.extract.actors import Ids, Named
 from processors.extract.context import Context
 from processors.extract.frames import Frame
+from processors.extract.phrases import backed
 from processors.text import SPACE
 
 PLAIN = frozenset(("", "و", "ف", "ال", "وال", "فال"))  # before a subject or an object: no preposition
@@ -17,19 +18,33 @@ def doer(c: Context, ids: Ids, f: Frame) -> tuple[Named, str] | None:
     """Who did it, and the rule that found him."""
     for rule, find in _RULES:
         n = find(c, ids, f)
-        if n is not None:
+        if n is not None and not backed(c, n):
             return n, rule
     return None
 
 
 def _speaker_did(c: Context, ids: Ids, f: Frame) -> Named | None:
-    """«وقالت الشرطة إنها [اعتقلت] ...»: the speaker did it."""
+    """«وقالت الشرطة إنها [اعتقلت] ...», «أعلن الجيش أنه نفذ اليوم [غارات]»: the speaker did it."""
     low = c.r.bounds(f.at)[0]
-    if not verb_of(f) or f.at - 1 <= low or not c.cue(f.at - 1, "that_they"):
+    done = (k for k in range(f.at - 1, max(low, f.at - DID_REACH) - 1, -1) if c.cue(k, "does"))
+    at = f.at if verb_of(f) else next(done, low)
+    if at - 1 <= low or not c.cue(at - 1, "that_they"):
         return None
-    before = next(iter(c.actors.before(f.at, 1)), None)
+    before = _speaking(c, low, at) or next(iter(c.actors.before(at, 1)), None)
     good = before is not None and before.first >= low and before.rule != "adjective" and ids.armed(before.id)
     return before if good else None
+
+
+def _speaking(c: Context, low: int, at: int) -> Named | None:
+    """«قال [التحالف] الذي تقوده ... إنه»: the one named right behind the verb of saying nearest before word `at`."""
+    for k in range(at - 1, low - 1, -1):
+        said = c.hits.at("sources", k)
+        if said is not None and said.entry.get("kind") == "asserts":
+            return next((n for n in c.actors.between(said.last, said.last + 1) if n.prefix in PLAIN), None)
+    return None
+
+
+DID_REACH = 4  # words from «نفذ» to what was done
 
 
 def _relative(c: Context, ids: Ids, f: Frame) -> Named | None:
@@ -143,7 +158,8 @@ def _own_deed(c: Context, ids: Ids, f: Frame) -> Named | None:
         return None
     low = max(c.r.bounds(f.at)[0], f.at - 25)
     return next((n for n in c.actors.before(f.at, 4) if n.first >= low and n.rule not in ("adjective", "victims")
-                 and ids.armed(n.id) and n.prefix in PLAIN and "victim" not in n.flags), None)  # fmt: skip
+                 and ids.armed(n.id) and n.prefix in PLAIN and "victim" not in n.flags and not backed(c, n)),
+                None)  # fmt: skip
 
 
 OBJECTIVE = (

@@ -186,6 +186,8 @@ def no_event(c: Context, hit: Hit) -> bool:
         return True  # «[فجر] الأحد»
     if _unlike(c, hit):
         return True
+    if "clash" in hit.entry.flags and hit.prefix in ("ل", "لل", "ول", "ولل") and hit.entry.text.endswith("قتال"):
+        return True  # «سافروا [للقتال] مع»
     if "protest" in hit.entry.flags and DOUBLED in c.r.quote(i, i + 1) and hit.entry.text.startswith("مسير"):
         return True  # «مسيّرة» with its mark is a drone
     place = c.hits.at("places", i)
@@ -268,7 +270,7 @@ def clause(c: Context, i: int) -> tuple[int, int]:
 def _parts(c: Context, k: int) -> bool:
     """Whether a clause begins at word `k`: behind a comma, unless it sets off a date («، الجمعة،»), or at «في حين»."""
     if c.r.gap[k] == COMMA:
-        return not _aside(c, k) and not _bracketed(c, k)
+        return not _aside(c, k) and not _bracketed(c, k) and not _backing(c, k)
     return c.cue(k, "split") is not None and not (k and c.cue(k - 1, "managed"))
 
 
@@ -285,6 +287,19 @@ def _bracketed(c: Context, k: int) -> bool:
         return False
     between = c.r.text[c.r.ends[k - 1] : c.r.starts[k]].strip()
     return (between == "(" and c.r.words[k].isdigit()) or (between == ")" and c.r.words[k - 1].isdigit())
+
+
+def _backing(c: Context, k: int) -> bool:
+    """Whether the comma before word `k` sets off whose help it was: «قوات الجيش، بإسناد من التحالف، هجومها»."""
+    if c.cue(k, "helped"):
+        return any(c.r.gap[j] == COMMA for j in range(k + 1, min(k + HELP_REACH, len(c.r.words))))
+    for j in range(k - 1, max(0, k - HELP_REACH), -1):
+        if c.r.gap[j] >= COMMA:
+            return c.r.gap[j] == COMMA and c.cue(j, "helped") is not None
+    return False
+
+
+HELP_REACH = 12  # words
 
 
 def _aside(c: Context, k: int) -> bool:

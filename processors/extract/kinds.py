@@ -10,6 +10,7 @@ from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.frames import BRIEF, Frame
 from processors.extract.lexicons import Hit
+from processors.extract.phrases import backed
 from processors.extract.roles import Role
 from processors.text import SPACE
 
@@ -20,11 +21,12 @@ def typed(
     c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
 ) -> tuple[str, bool]:
     """Sub-event type, and whether it is only a vague word's default."""
-    if f.type in _BLASTED and any(c.cue(k, "chemical") for k in range(*f.inner)):
+    if f.type in _BLASTED and _with_chemicals(c, f):
         return "Chemical weapon", False
     blown = f.type == "Remote explosive/landmine/IED" or f.flags & {"generic"}
-    if blown and any(c.cue(k, "suicide") for k in range(*f.inner)):
-        return "Suicide bomb", False
+    bomber = "kill" in f.flags and f.trigger.last < f.inner[1] and c.cue(f.trigger.last, "suicide")
+    if bomber or (blown and any(c.cue(k, "suicide") for k in range(*f.inner))):
+        return "Suicide bomb", False  # «[قتل] انتحاري ثمانية أشخاص»
     if f.type == "Remote explosive/landmine/IED" and any(
         c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
     ):
@@ -49,6 +51,19 @@ def typed(
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
     return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
+
+
+def _with_chemicals(c: Context, f: Frame) -> bool:
+    """«هجوم بغاز الكلور», but not «ضربات على [مواقع] للأسلحة الكيميائية», «ردا على هجوم كيميائي»: what it was done
+    with, not what was hit or answered."""
+    for k in range(*f.inner):
+        if not c.cue(k, "chemical"):
+            continue
+        between = range(f.trigger.last, k) if k > f.at else range(k + 1, f.at)
+        answered = () if "kill" in f.flags else ("answers", "because")
+        if not any(c.cue(j, "armed_target", "programme", *answered) for j in between):
+            return True
+    return False
 
 
 _BLASTED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Armed clash", "Attack"))
@@ -126,6 +141,8 @@ def _on_protesters(
     c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
 ) -> bool:
     """Fire opened on a crowd, protesters killed: by the state, as far as anybody is named."""
+    if f.type == "Peaceful protest" and any(claims[k].outcome in HARMED for k in own):
+        return any(r.rule in ("agent", "agent-nationality") and ids.kind(ids.near(r.actor)) in _FORCES for r in found)
     if not f.flags & {"kill", "fire", "generic", "clash"} or f.flags & {"protest"}:
         return False
     by = [ids.kind(ids.near(r.actor)) for r in found if r.role == "attacker"]
@@ -187,13 +204,15 @@ def _attack_type(
     if "attack" in f.flags:
         return "Attack", False
     if f.flags & {"generic"}:
-        if any(c.cue(k, "aircraft") for k in range(*f.inner)):
+        helpers = {k for n in c.actors.between(*f.inner) if backed(c, n) for k in range(n.first, n.last)}
+        if any(c.cue(k, "aircraft") for k in range(*f.inner) if k not in helpers):
             return "Air/drone strike", False
         if any(c.cue(k, "artillery") for k in range(*f.inner)):
             return "Shelling/artillery/missile attack", False
     targets = {r.actor for r in found if r.role in ("target", "participant")}
     targets |= {side for k in own for side, _ in claims[k].sides}
     if not targets:
-        return f.type, generic
+        fighters = any(claims[k].category == "combatant" for k in own)
+        return ("Armed clash" if fighters else f.type), generic
     armed = [a for a in targets if ids.armed(a)]
     return ("Armed clash" if armed else "Attack"), generic

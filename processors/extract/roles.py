@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.extract.actors import Ids, Named
+from processors.extract.actors import HOMES, Ids, Named
 from processors.extract.context import Context, Sides
 from processors.extract.context import Found as Claim
 from processors.extract.doers import (
@@ -20,7 +20,7 @@ from processors.extract.doers import (
     verb_of,
     weapon,
 )
-from processors.extract.frames import Frame
+from processors.extract.frames import HURT, Frame
 from processors.extract.lexicons import Hit
 from processors.extract.phrases import backed
 from processors.extract.sources import SAYING
@@ -72,6 +72,10 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
                 out.append(Role("target", actor, named.first, named.last, "victims"))
             elif named is None and claims[k].outcome not in ("displaced", "released") and claims[k].count != 0:
                 out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
+    if f.type == "Peaceful protest":
+        shot = any(claims[k].outcome in HURT for k in f.claims)
+        shot = shot and any(x.rule.startswith("agent") and ids.armed(x.actor) for x in out)
+        out = [x for x in out if x.role != "attacker" or (ids.kind(x.actor) == "civilian") != shot]
     if f.type in PROTEST - PROTEST_BY and not any(x.role == "target" for x in out):
         out.append(Role("target", "protesters", f.trigger.first, f.trigger.last, "protest-word"))
     if f.type in PROTEST_BY and not any(x.role == "attacker" for x in out):
@@ -96,11 +100,15 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
                 out.insert(0, Role("attacker", lord.id, lord.first, lord.last, "subject-carried-on"))
     if not any(x.role == "target" for x in out) and (at := _against(c, ids, f, out)) is not None:
         out.append(at)
+    if "capture" in f.flags and not any(x.role == "target" for x in out):
+        out += _loser(c, ids, f, out)
     if not any(x.role == "attacker" for x in out) and (by := doer(c, ids, f)) is not None:
         n, rule = by
         out.insert(0, Role("attacker", n.armed or n.id, n.first, n.last, rule))
     if any(x.role == "attacker" and x.rule == "agent" for x in out):
         out = [x for x in out if x.rule not in LESS_THAN_AGENT]
+    if any(x.role == "attacker" and x.rule.startswith("subject-of-") and x.rule != "subject-of-clause" for x in out):
+        out = [x for x in out if x.rule != "subject-of-clause"]
     aimed = any(x.role == "target" and x.rule != "thing-near" for x in out)
     return _consistent([x for x in out if x.rule != "thing-near"] if aimed else out)
 
@@ -130,6 +138,30 @@ def _against(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> Role | No
 
 
 AGAINST_REACH = 30  # words
+
+
+def _loser(c: Context, ids: Ids, f: Frame, found: Sequence[Role]) -> list[Role]:
+    """«سيطرت القوات على البلدة ... من معاقل [التنظيم]»: the enemy of the takers whom the sentences around name, where
+    they name one."""
+    takers = [x.actor for x in found if x.role == "attacker"]
+    at = c.r.sentence[f.at]
+    around = c.r.sentences[max(0, at - LOSER_BACK) : at + 2]
+    foes = [n for n in c.actors.between(around[0].first, around[-1].last)
+            if not n.weak and n.rule != "adjective" and not backed(c, n) and _foe(ids, n.id, takers)]  # fmt: skip
+    one = takers and len({n.id for n in foes}) == 1
+    return [Role("target", foes[0].id, foes[0].first, foes[0].last, "holder")] if one else []
+
+
+LOSER_BACK = 2  # sentences
+
+
+def _foe(ids: Ids, actor: str, takers: Sequence[str]) -> bool:
+    """Whether a group commonly fights those who took a place: none of their allies, nor, where they are rebels, another
+    rebel of their land."""
+    if ids.kind(actor) not in ("rebel", "militia") or any(ids.allied(actor, a) for a in takers):
+        return False
+    rebels = all(ids.kind(a) == ids.kind(actor) == "rebel" for a in takers)
+    return not (rebels and any(HOMES.get(ids.near(actor)) == HOMES.get(ids.near(a), "") for a in takers))
 
 
 def civil_sides(ids: Ids, claim: Claim) -> Sides:
@@ -191,15 +223,19 @@ def _people_hit(c: Context, f: Frame) -> Role | None:
     violent = f.flags & {"attack", "abduct", "arrest", "generic", "strong", "kill"} or f.type == "Sexual violence"
     if not violent or f.flags & {"protest", "clash", "moved", "transfer"}:
         return None
+    inside = {k for n in c.actors.between(f.trigger.last, f.inner[1]) if n.rule != "adjective"
+              for k in range(n.first + 1, n.last)}  # fmt: skip
     for k in range(f.trigger.last, min(f.inner[1], f.trigger.last + PEOPLE_REACH)):
         if c.r.gap[k] > SPACE and k > f.trigger.last:
             return None
-        noun = c.hits.at("persons", k)
+        noun = c.hits.at("persons", k) if k not in inside else None
         if noun is None or noun.prefix.endswith("ب") or k in c.masked or c.hits.at("places", k):
             continue
         if noun.suffix == "ه" and (nation := c.hits.at("actors", k)) and "adjective" in nation.entry.flags:
             continue  # «قواعد [إسرائيلية]»
         side = noun.entry.get("side").rstrip("?")
+        if noun.entry.get("category") == "combatant" and k not in c.named:
+            return None  # «قتل خمسة مقاتلين من الأكراد»
         if noun.entry.get("category") == "combatant" or side in ("", "same"):
             continue
         named = c.named.get(k)
@@ -222,51 +258,38 @@ def _place_hit(c: Context, f: Frame) -> Role | None:
         hit = c.cue(k, "civil_place")
         if hit is None or not _onto(c, f, k):
             continue
-        behind = [c.r.words[j] for j in range(hit.last, min(hit.last + 4, len(c.r.words)))]
-        if not hit.entry.text.startswith("مطار") or any(w in CIVIL_AIR for w in behind) or behind[:1] == ["في"]:
+        behind = range(hit.last, min(hit.last + 4, len(c.r.words)))
+        civil = any(c.cue(j, "civil_air") for j in behind)
+        if not hit.entry.text.startswith("مطار") or civil or c.r.words[hit.last : hit.last + 1] == ("في",):
             return Role("target", "civilians", k, hit.last, "place-hit")
     return None
 
 
-CIVIL_AIR = frozenset(("الدولي", "المدني", "مدني", "دولي"))
-
-
 def _town_hit(c: Context, f: Frame) -> Role | None:
-    """«قصف [مدينة دوما]», «غارات على شمال [غزة]», «تعرضت [البلدة] لقصف»: where people live, as what is hit."""
+    """«قصف [مدينة] دوما», «غارات على [القرى]», «تعرضت [البلدة] لقصف»: a word for where people live, as what is hit; a
+    name alone says nothing of whom it was meant for (docs/decisions/0007-a-shelled-town.md)."""
     if f.type in SHELLED:
         for k in range(f.trigger.last, min(f.inner[1], f.trigger.last + TOWN_REACH)):
             if c.r.gap[k] > SPACE and k > f.trigger.last:
                 break
-            if _town(c, k) and _aimed_at(c, f, k):
+            if c.cue(k, "town") and _aimed_at(c, f, k):
                 return Role("target", "civilians", k, k + 1, "town-hit")
     verb = next((k for k in range(f.at - 1, max(f.inner[0], f.at - TOWN_REACH) - 1, -1) if c.cue(k, "undergo")), None)
-    if verb is not None and (f.type in SHELLED or "generic" in f.flags) and _town(c, verb + 1):
+    if verb is not None and (f.type in SHELLED or "generic" in f.flags) and c.cue(verb + 1, "town"):
         return Role("target", "civilians", verb + 1, verb + 2, "town-hit")
     return None
 
 
-def _town(c: Context, k: int) -> bool:
-    """Whether a town, its name or the word for it, stands at word `k`."""
-    if c.cue(k, "same_place", "town"):
-        return True
-    place = c.hits.at("places", k)
-    return place is not None and place.entry.get("precision") in ("town", "district") and k not in c.named
-
-
 def _aimed_at(c: Context, f: Frame, k: int) -> bool:
-    """Whether word `k` is what the trigger hits: its object, or behind «على», past a point of the compass."""
+    """Whether word `k` is what the trigger hits: its object, or behind «على»."""
     subject = next(iter(c.actors.before(k, 1)), None)
     if verbish(f) and (k == f.trigger.last or (subject is not None and subject.last == k > f.at)):
         return True
-    before = k - 1
-    while before > f.at and c.cue(before, "direction"):
-        before -= 1
-    return c.r.words[before] in TO or c.r.words[k].startswith("ل") or c.cue(k - 1, "hits") is not None
+    return c.r.words[k].startswith("ل") or c.cue(k - 1, "toward", "hits") is not None
 
 
 SHELLED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack"))
 TOWN_REACH = 6  # words
-TO = frozenset(("علي", "صوب", "باتجاه", "نحو", "تجاه"))
 CIVIL = frozenset(("civilians", "journalists", "health_workers", "aid_workers", "prisoners", "protesters"))
 
 
@@ -290,10 +313,11 @@ def _consistent(found: list[Role]) -> list[Role]:
 def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     """«اشتباكات بين أ وب», «مواجهات مع ب»."""
     low, high = c.r.bounds(f.at)
-    between = next((h for k in range(f.trigger.last, f.trigger.last + 4) if (h := c.cue(k, "between"))), None)
+    between = _between(c, f, high)
     if between is not None:
         stop = next((k for k in range(between.last, min(between.last + 25, high)) if k not in c.named
-                     and c.cue(k, "np_stop", "onto") and c.r.words[k] not in ("بين", *RELATIVE)), high)  # fmt: skip
+                     and c.cue(k, "np_stop", "onto") and not c.cue(k, "on_one_side")
+                     and c.r.words[k] not in ("بين", *RELATIVE)), high)  # fmt: skip
         fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective" and not backed(c, n)]
         if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
             near = fighters
@@ -322,6 +346,19 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
             alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
         return out if alone else []
     return out if len(out) > 1 else []
+
+
+def _between(c: Context, f: Frame, high: int) -> Hit | None:
+    """«اشتباكات [في ريف حلب] بين ...»: the «between» of a clash, past where it was."""
+    for k in range(f.trigger.last, min(f.trigger.last + BETWEEN_REACH, high)):
+        if k >= f.trigger.last + 4 and (c.r.gap[k] > SPACE or k in c.named or c.hits.at("triggers", k)):
+            return None
+        if (h := c.cue(k, "between")) is not None:
+            return h
+    return None
+
+
+BETWEEN_REACH = 12  # words
 
 
 def _between_two(c: Context, f: Frame) -> bool:
@@ -395,11 +432,13 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return "target", "their-place"
     if n.first and c.r.gap[n.first] == SPACE and c.cue(n.first - 1, "adopts"):
         return "attacker", "claimed"  # «بعد تبني [التنظيم] عملية الطعن»
+    if _causes(c, f, n):
+        return "attacker", "causes"
     if (undone := _undone(c, f, n)) is not None:
         return "target", undone
     if _agent_before(c, n):
         return "attacker", "agent"
-    if n.last <= f.at and accused(c, n, f.at):
+    if n.last <= f.at and (accused(c, n, f.at) or _charged(c, f, n)):
         return "attacker", "accused"
     held = _belongs_before(c, n)
     if held == "thing":
@@ -418,12 +457,29 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         following = c.actors.behind(n.last, 1)
         last_named = not following or following[0].first >= f.at
         return ("attacker", "claimed") if last_named else None
-    if any(c.cue(k, "undergo") for k in range(max(f.inner[0], n.first - 3), n.first)):
+    after = f.trigger.last if f.at < n.first else f.inner[0]  # «تتعرض ل[قصف] القوات»: who did it
+    if any(c.cue(k, "undergo") for k in range(max(after, n.first - 3), n.first)):
         return "target", "undergoes"
     onto = _onto_before(c, n, trigger.first)
     if onto is not None:
         return "target", onto
     return _by_syntax(c, ids, f, n, distance)
+
+
+def _charged(c: Context, f: Frame, n: Named) -> bool:
+    """«[النظام] المتهم بشن هجوم»: whose epithet says that he is accused of it."""
+    near = c.joined(n.last) and f.at - n.last <= CHARGED_REACH and c.cue(n.last, "charged")
+    return bool(near) and any(c.r.words[k].startswith("ب") for k in range(n.last + 1, f.at + 1))
+
+
+CHARGED_REACH = 5  # words
+
+
+def _causes(c: Context, f: Frame, n: Named) -> bool:
+    """«تسببت [الحركة] بمقتل 18», «[الحركة] تتسبب بمقتل»: who brought the deaths about."""
+    if "kill" not in f.flags or not n.first or n.last > f.at or n.rule == "adjective":
+        return False
+    return any(c.cue(k, "causes") and c.r.gap[max(k, n.first)] == SPACE for k in (n.first - 1, n.last))
 
 
 def _laid_to(c: Context, n: Named) -> bool:
@@ -473,7 +529,7 @@ def _undone(c: Context, f: Frame, n: Named) -> str | None:
 def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple[str, str] | None:
     """Subject and object by their place around the trigger."""
     verb = f.trigger.entry.get("form") == "verb"
-    does = _does_before(c, n)
+    does = _does_before(c, n, f.at)
     if does:
         return "attacker", "subject-of-" + does
     if "capture" in f.flags:
@@ -514,7 +570,7 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             first = _first_after(c, f)
             if hit and distance <= 8:
                 return "target", "thing-hit"
-            if n is first and distance <= 2 and not _subject_before(c, f):
+            if n is first and distance <= 2 and not _subject_before(c, f) and not _driven(c, f):
                 return "attacker", "verb-subject"
             return ("target", "verb-object") if distance <= 12 else None
         if hit and distance <= 8:
@@ -590,6 +646,19 @@ def _subject_before(c: Context, f: Frame) -> bool:
     return before is not None and f.at - before.last <= 1 and before.prefix in PLAIN and before.rule != "adjective"
 
 
+def _driven(c: Context, f: Frame) -> bool:
+    """«[سيارة ملغومة] اقتحمت دورية»: whether a vehicle or a weapon is the subject in front of the verb."""
+    for k in range(f.at - 1, max(f.inner[0], f.at - DRIVEN_REACH) - 1, -1):
+        if c.r.gap[k + 1] > SPACE or k in c.named or c.cue(k, "preposition", "np_stop"):
+            return False
+        if c.cue(k, "vehicle"):
+            return f.trigger.prefix == ""
+    return False
+
+
+DRIVEN_REACH = 3  # words
+
+
 def verbish(f: Frame) -> bool:
     """A verb, or a word that may be one («قصف»)."""
     bare = f.trigger.last - f.at == 1 and f.trigger.prefix in ("", "و", "ف") and not f.trigger.suffix
@@ -598,7 +667,7 @@ def verbish(f: Frame) -> bool:
 
 def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None:
     """VSO around a noun trigger: «استأنفت القوات ... قصف المدينة»."""
-    if f.flags & {"kill", "clash", "protest"} or n.weak or n.prefix not in PLAIN:
+    if f.flags & {"kill", "clash", "protest"} or n.weak or n.prefix not in PLAIN or _owner(c, n):
         return None
     if any(c.hits.at("outcomes", k) for k in range(f.inner[0], n.last)):
         return None  # «مقتل [شرطي] في انفجار ...»
@@ -644,17 +713,24 @@ def _possession(c: Context, n: Named) -> bool:
     return any(c.cue(k, "held") for k in before) or (bool(before) and c.r.words[n.first - 1] == "من")
 
 
-def _does_before(c: Context, n: Named) -> str:
+def _does_before(c: Context, n: Named, at: int) -> str:
+    """«شنت [القوات] ...», «تنفيذ [القوات] هجوما»: the verb in front of its subject, or its noun where the deed at word
+    `at` follows."""
     for back in (1, 2):
         k = n.first - back
         if k < 0 or c.r.gap[k + 1] > SPACE:
             return ""
-        cue = c.cue(k, "does")
+        if back == 2 and c.cue(n.first - 1, "preposition"):
+            return ""  # «توجه إلى [أفغانستان]»
+        cue = c.cue(k, "does") or (c.cue(k, "doing_of") if n.last <= at <= n.last + DOING_REACH else None)
         if cue is not None:
             return cue.entry.text
         if k in c.named:
             return ""
     return ""
+
+
+DOING_REACH = 4  # words from the doer to his deed
 
 
 def _onto_before(c: Context, n: Named, trigger: int) -> str | None:
@@ -667,6 +743,8 @@ def _onto_before(c: Context, n: Named, trigger: int) -> str | None:
         cue = c.cue(k, "onto", "hits", "agent", "does")
         if cue is not None and k >= min(trigger, n.first - 7):
             kind = cue.entry.get("kind")
+            if kind == "onto" and k < trigger < n.first:
+                return None  # «ردا على قصف [المتمردين] مواقع ...»
             return kind if kind in ("onto", "hits") and not (kind == "hits" and n.first - cue.last < 1 and
                                                              _subject_of(c, cue.first, n)) else None  # fmt: skip
     return None
@@ -694,6 +772,11 @@ def _subject_of(c: Context, verb: int, n: Named) -> bool:
 
 
 def _broken(c: Context, first: int, last: int) -> bool:
-    return any(c.cue(k, "onto", "hits", "np_stop") for k in range(first, last)) or any(
+    """Whether something between two words parts a noun from its doer: a break, a preposition, a verb of its own."""
+    if any(
+        (h := c.hits.at("triggers", k)) and h.entry.get("form") == "verb" and not h.prefix for k in range(first, last)
+    ):
+        return True
+    return any(c.cue(k, "onto", "hits", "np_stop", "beside") for k in range(first, last)) or any(
         c.r.gap[k] > SPACE for k in range(first, min(last + 1, len(c.r.words)))
     )
