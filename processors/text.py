@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MARKS = "\u064b-\u065f\u0670\u0640\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad"
 QUOTES = '"«»“”„‟＂#'
@@ -139,12 +139,17 @@ class Reading:
 
 
 def read(
-    raw: str, headline: int = 0, furniture: re.Pattern[str] | None = None, folding: Callable[[str], Folded] = fold
+    raw: str,
+    headline: int = 0,
+    furniture: re.Pattern[str] | None = None,
+    folding: Callable[[str], Folded] = fold,
+    teasers: bool = False,
 ) -> Reading:
     """Words and sentences of `raw`.
 
     headline: length of the title in code points, 0 if there is none. furniture: matches a folded line that is no part
-    of the story (view counters, teasers). folding: a language's own way to fold.
+    of the story (view counters, teasers). folding: a language's own way to fold. teasers: skip headlines of other
+    stories between the paragraphs as well.
     """
     folded = folding(raw)
     text = folded.text
@@ -163,7 +168,33 @@ def read(
         ends.append(last)
     title_end = _title_end(folded, headline)
     sentences, of = _sentences(text, starts, ends, gap, title_end, furniture)
+    if teasers:
+        sentences = _without_teasers(text, starts, ends, sentences)
     return Reading(folded, tuple(words), tuple(starts), tuple(ends), tuple(gap), tuple(of), tuple(sentences))
+
+
+def _without_teasers(
+    text: str, starts: Sequence[int], ends: Sequence[int], sentences: Sequence[Sentence]
+) -> list[Sentence]:
+    """The sentences; `skip` marks those that are a line of their own, short and without a full stop, behind a paragraph
+    of the body that has one and before another."""
+    out = list(sentences)
+    told = False  # a paragraph of the body stands before
+    for k in range(1, len(sentences) - 1):
+        before, s, after = out[k - 1], out[k], out[k + 1]
+        told = told or not (before.headline or before.paragraph == s.paragraph)
+        alone = before.paragraph < s.paragraph < after.paragraph
+        short = 4 <= s.last - s.first <= TEASER_WORDS and not s.headline
+        if not (told and alone and short) or text[starts[s.first]] == "و":
+            continue
+        closed = before.skip or text[ends[before.last - 1] : starts[s.first]].strip()[:1] in FULL_STOPS
+        if closed and not text[ends[s.last - 1] : starts[after.first]].strip():
+            out[k] = replace(s, skip=True)
+    return out
+
+
+TEASER_WORDS = 14  # a longer line is a paragraph
+FULL_STOPS = frozenset(".!؟?")
 
 
 def _gap(between: str, text: str, last: int, start: int) -> int:

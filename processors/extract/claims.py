@@ -22,6 +22,7 @@ from processors.extract.governors import (
     of_mishap,
     overriding,
     post_outcome,
+    unreal,
 )
 from processors.extract.implied import AGES, aged, bracketed_age, implied
 from processors.extract.lexicons import Hit
@@ -47,7 +48,7 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
         if item.first in covered or c.r.sentences[c.r.sentence[item.first]].skip:
             continue
         claim = _counted(c, item, found) if isinstance(item, Quantity) else implied(c, item, found)
-        if claim is not None and claim.outcome and not (mishap and of_mishap(c, claim)):
+        if claim is not None and claim.outcome and not of_mishap(c, claim, mishap):
             _share_hedge(c, found, claim)
             found.append(claim)
             covered.update(range(claim.at, claim.last))
@@ -287,6 +288,8 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
     if p.noun is None and not p.sides and ("direct" in hit.entry.flags or not bare_ok(c, q, hit)):
         return None
     outcome = fate(c, hit)
+    if unreal(c, hit):
+        return None
     if outcome == "displaced" and p.noun is not None and p.noun.entry.get("category") == "detainee":
         return None  # «فرار مئات السجناء»
     if "loses" in hit.entry.flags and (p.noun is None or p.noun.entry.get("category") != "combatant"):

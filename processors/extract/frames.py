@@ -759,7 +759,8 @@ def passing(c: Context) -> bool:
     return topic > TOPIC_TRIGGERS * len(triggers)
 
 
-PRIVATE = frozenset(("kill", "fire", "arrest", "abduct", "generic", "moved", "loot", "weak"))  # what a crime has too
+# what a crime has too
+PRIVATE = frozenset(("kill", "fire", "arrest", "abduct", "attack", "generic", "moved", "loot", "weak"))
 
 SLIGHT = frozenset(("weak", "enter", "lead"))
 
@@ -768,16 +769,28 @@ def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
     """Whether an article in a country at peace tells of violence without a word of politics, arms or protest."""
     if len(c.r.words) <= BRIEF or c.country in c.at_war:
         return False
-    if any("cue" not in h.entry.flags and h.entry.get("country") in c.at_war for h in c.hits.of("places")):
+    named = [h.entry.get("country") in c.at_war for h in c.hits.of("places") if "cue" not in h.entry.flags]
+    if sum(named) > ABROAD * len(named):
         return False
     for h in c.hits.of("triggers"):
         if h.entry.flags & {"strong", "protest", "capture", "agreement"} and not h.entry.flags & SLIGHT:
             return False
-    if any(h.entry.get("kind") in ("political", "politics") for h in c.hits.of("cues")):
+    if any((cue := c.cue(k, "political", "politics")) and not _press(c, cue) for k in c.hits.cues):
         return False
     if any(k.category in ("combatant", "journalist") and k.outcome != "captured" for k in claims):
         return False
-    return not any(HOMES.get(n.id) in c.at_war or _political_actor(ids, n) for n in c.actors)
+    return not any(
+        (HOMES.get(n.id) in c.at_war and n.rule != "adjective" and "country" not in n.flags) or _political_actor(ids, n)
+        for n in c.actors
+    )
+
+
+ABROAD = 0.34  # of an article's places: a country at war named in passing
+
+
+def _press(c: Context, hit: Hit) -> bool:
+    """«مؤتمر [صحافي]», «بيان [صحفي]»: no journalist."""
+    return bool(hit.first) and c.r.words[hit.first - 1].endswith(("موتمر", "الموتمر", "بيان", "تصريح", "تصريحات"))
 
 
 def _political_actor(ids: Ids, n: Named) -> bool:

@@ -96,8 +96,8 @@ def _behind_part(c: Context, k: int) -> int | None:
 
 
 def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
-    if hit.suffix == "ه" and hit.entry.text == "اسر" and c.r.quote(hit.first, hit.last).endswith("ة"):
-        return False  # «أسرة من خمسة أفراد»
+    if is_family(c, hit):
+        return False
     voice, distance = hit.entry.get("voice"), 0
     for k in range(hit.last, q.first):
         distance += k not in c.dated and k not in c.named
@@ -113,6 +113,11 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
     if voice in ("nominal", "light"):
         return distance <= (5 if voice == "light" and hit.entry.get("outcome") else 2)  # «راح ضحية القصف ... 1700»
     return distance <= 5
+
+
+def is_family(c: Context, hit: Hit) -> bool:
+    """«أسرة من خمسة أفراد»: a family, not «they held her»."""
+    return hit.suffix == "ه" and hit.entry.text == "اسر" and c.r.quote(hit.first, hit.last).endswith("ة")
 
 
 def _kin_of(c: Context, k: int, q: Quantity) -> bool:
@@ -202,12 +207,20 @@ def mishap_told(c: Context) -> bool:
     return head.headline and any(c.cue(k, "accident") for k in words) and not any(_attacks(c, k) for k in words)
 
 
-def of_mishap(c: Context, claim: Found) -> bool:
-    """Whether a claim of such an article is of the accident: hurt people, and no attack in their sentence."""
+def of_mishap(c: Context, claim: Found, told: bool) -> bool:
+    """Whether a claim is of an accident: hurt people, no attack in their sentence, and the accident there or `told` in
+    the headline."""
     low, high = c.r.bounds(claim.at)
     near = range(max(low, claim.at - 40), min(high, claim.at + 40))
-    suffered = ("killed", "injured", "killed_or_injured", "missing", "displaced")
-    return claim.outcome in suffered and not any(_attacks(c, k) for k in near)
+    if claim.outcome not in ("killed", "injured", "killed_or_injured", "missing", "displaced"):
+        return False
+    if any(_attacks(c, k) for k in near):
+        return False
+    beside = range(max(low, claim.first - MISHAP_REACH), min(high, claim.last + MISHAP_REACH))
+    return told or (claim.category != "combatant" and any(c.cue(k, "accident") for k in beside))
+
+
+MISHAP_REACH = 14  # words between an accident and its dead
 
 
 def _attacks(c: Context, k: int) -> bool:
@@ -227,6 +240,29 @@ def demanded(c: Context, hit: Hit) -> bool:
 
 
 DEMAND_REACH = 12  # words
+
+
+def unreal(c: Context, hit: Hit) -> bool:
+    """«حاول [طعن] جندي», «خشية [اعتقال] أبنائهم», «لكل من [يقتل] شرطيا»: what was tried, feared or offered for."""
+    before = c.r.words[hit.first - 1] if hit.first and c.joined(hit.first) else ""
+    if before in WHOEVER and hit.entry.get("voice") == "active" and c.r.words[hit.first].startswith(("ي", "ت")):
+        return True
+    if before and c.cue(hit.first - 1, "attempt") is not None and not hit.prefix.startswith(("و", "ف")):
+        return True
+    if hit.entry.get("voice") != "nominal":
+        return False
+    for k in range(hit.first - 1, max(hit.first - TRIED_REACH, c.r.bounds(hit.first)[0]) - 1, -1):
+        if not c.joined(k + 1) or (c.cue(k, "np_stop", "block") is not None and c.cue(k, "attempt") is None):
+            return False
+        if c.cue(k, "attempt") is not None:
+            return True
+        if hit.first - k <= 2 and c.cue(k, "feared") is not None:
+            return True
+    return False
+
+
+WHOEVER = ("من", "لمن")
+TRIED_REACH = 3  # words between «حاول» and what was tried
 
 
 def _told_between(c: Context, first: int, last: int) -> bool:

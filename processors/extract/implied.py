@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from processors.extract.actors import UNIDENTIFIED
 from processors.extract.context import Context, Found, Sides
-from processors.extract.governors import demanded, fate, in_court, overriding, post_outcome, subject_of
+from processors.extract.governors import (
+    demanded,
+    fate,
+    in_court,
+    is_family,
+    overriding,
+    post_outcome,
+    subject_of,
+    unreal,
+)
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, hedge_before, with_hedge
 from processors.extract.parts import as_part, listed
@@ -21,7 +30,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if any(k in c.named and c.named[k].last > noun.first for k in range(noun.first - 1, max(noun.first - 4, -1), -1)):
         return None  # a word of an actor's name
     name = c.named.get(noun.first)
-    if name is not None and noun.entry.form == "dual" and "org" in name.flags and name.last == noun.last:
+    if name is not None and noun.entry.form == "dual" and "org" in name.flags and name.last >= noun.last:
         return None  # «طالبان»
     if noun.definite and noun.first and c.r.words[noun.first - 1] in ("بين", "وبين") and c.joined(noun.last) and (
         new_number(c, noun.last) and not c.r.words[noun.last].startswith("و")
@@ -65,6 +74,8 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if form == "singular" and defined and _known(c, noun, found):
         return None
     hit = _adjacent_governor(c, noun)
+    if "title" in noun.entry.flags and not _befalls(hit, noun):
+        return None
     own = noun.entry.get("outcome")
     anew = (
         not noun.prefix.startswith("و")
@@ -108,7 +119,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if hit is not None:
         if "captives" in hit.entry.flags or ("unjudged" in hit.entry.flags and in_court(c, hit.first)):
             return None
-        if demanded(c, hit):
+        if demanded(c, hit) or unreal(c, hit):
             return None
         last = c.r.bounds(noun.first)[1]
         pair = next((k for k in range(noun.last, min(noun.last + 14, last))
@@ -145,6 +156,12 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             return make(c, q, phrase, outcome.entry.get("outcome"), "implied-verb", found, last=post, governor=post - 1)
         return make(c, q, phrase, "killed", "implied-verb", found, last=post, governor=post - 1)
     return _implied_part(c, q, phrase, found)
+
+
+def _befalls(hit: Hit | None, noun: Hit) -> bool:
+    """«مقتل رئيس ...», «إصابة وزير ...»: whether what befell a person of rank stands right before the title."""
+    fate_told = hit is not None and hit.last == noun.first and not noun.prefix
+    return hit is not None and fate_told and not hit.entry.flags & {"weak", "direct", "natural"}
 
 
 def _second(c: Context, noun: Hit) -> int | None:
@@ -246,9 +263,18 @@ def _known(c: Context, noun: Hit, found: list[Found]) -> bool:
         return not found or c.r.sentence[found[-1].at] != c.r.sentence[noun.first]
     if noun.suffix not in ("", "ا") or _adjective(c, noun):
         return True
+    if noun.first in c.named and _owner(c, noun):
+        return True
     told = not noun.entry.get("category") and not noun.entry.get("outcome") and not _named_person(c, noun.last)
     behind = noun.first >= 2 and c.cue(noun.first - 2, "after", "since") is not None
     return told or (behind and c.hits.at("outcomes", noun.first - 1) is not None)
+
+
+def _owner(c: Context, noun: Hit) -> bool:
+    """«قتل قناصو الحوثي طفلاً»: the group whose the word before is, no victim."""
+    k = noun.first - 1
+    bare = k >= 0 and c.joined(noun.first) and not c.r.words[k].startswith("ال")
+    return bare and c.hits.at("outcomes", k) is None and c.hits.at("persons", k) is None and k not in c.named
 
 
 def _named_person(c: Context, k: int) -> bool:
@@ -339,7 +365,8 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
             longer = c.hits.at("outcomes", k - 1) if k else None
             if longer is not None and longer.last == hit.last and longer.entry.get("voice") != "light":
                 hit = longer  # «بإطلاق [سراح]»
-            ok = hit.entry.get("voice") in ("nominal", "verb", "active") and hit.entry.get("outcome")
+            told = hit.entry.get("voice") in ("nominal", "verb", "active") and bool(hit.entry.get("outcome"))
+            ok = told and not is_family(c, hit)
             if doer and (hit.entry.get("voice") == "nominal") and "either" not in hit.entry.flags:
                 return None
             return hit if ok and hit.suffix in ("", "ت", "ا", "تا") else None
@@ -486,6 +513,8 @@ def _bare_plural(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
         return None  # «قتلى لا يتجاوز عددهم خمسة»
     if hit is None or hit.entry.get("voice") not in ("nominal", "light", "verb") or _denied(c, hit.first):
         return None
+    if unreal(c, hit):
+        return None
     if hit.entry.get("voice") == "nominal" and hit.entry.text.endswith("هم"):
         return None  # «قتلهم عناصر من ...»
     outcome = noun.entry.get("outcome") or hit.entry.get("outcome")
@@ -510,7 +539,7 @@ def _adjacent_light(c: Context, noun: Hit) -> Hit | None:
         if k < 0 or not c.joined(k + 1):
             return None
         hit = c.hits.at("outcomes", k)
-        if hit is not None and hit.last <= noun.first:
+        if hit is not None and hit.last <= noun.first and not is_family(c, hit):
             subject = hit.entry.get("voice") == "light" and bool(noun.entry.get("outcome")) and not noun.prefix
             return hit if hit.last == noun.first or subject else None
         if c.cue(k, "np_stop", "block", "not"):
@@ -529,7 +558,7 @@ def _denied(c: Context, i: int) -> bool:
 
 
 def _nobody(c: Context, noun: Hit) -> tuple[str, int] | None:
-    """«دون وقوع إصابات», «لم يقتل أي من»: (outcome, first word), a claim of nobody."""
+    """«دون وقوع إصابات», «لم يقتل أي من», «دون أن يؤدي إلى إصابات»: (outcome, first word), a claim of nobody."""
     for back in range(1, 4):
         k = noun.first - back
         if k < 0 or c.r.gap[k + 1] > SPACE:
@@ -540,4 +569,22 @@ def _nobody(c: Context, noun: Hit) -> tuple[str, int] | None:
         hit = c.hits.at("outcomes", k)
         if hit is not None and c.r.words[k + 1 : k + 2] == ("اي",) and c.cue(k - 1, "not"):
             return hit.entry.get("outcome") or noun.entry.get("outcome"), k - 1
+    return _brought_none(c, noun)
+
+
+def _brought_none(c: Context, noun: Hit) -> tuple[str, int] | None:
+    """«دون أن تسفر الغارة عن سقوط قتلى أو جرحى», «لم يؤد القصف إلى إصابات»: as `_nobody`."""
+    outcome = noun.entry.get("outcome")
+    if outcome not in ("killed", "injured") or noun.entry.form != "plural" or noun.definite:
+        return None
+    for k in range(noun.first - 1, max(noun.first - NONE_REACH, -1), -1):
+        if c.r.gap[k + 1] > SPACE or c.hits.at("numbers", k) is not None:
+            return None
+        if c.cue(k, "brings") is not None:
+            if k and c.cue(k - 1, "not") is not None:
+                return outcome, k - 1
+            return (outcome, k - 2) if k > 1 and c.r.words[k - 1] == "ان" and c.cue(k - 2, "without") else None
     return None
+
+
+NONE_REACH = 10  # words between «لم يسفر» and the dead that it did not bring

@@ -128,7 +128,7 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
             if seen and not joined:
                 group = max(group, 1) * value
                 total, group = total + group, 0
-            elif (seen and joined and last_part > value) or (not seen and r.words[k] not in _PLURAL_SCALES):
+            elif (seen and joined and last_part > value) or not (seen or _bare(r, k) in _PLURAL_SCALES):
                 total += value
             else:
                 break
@@ -154,7 +154,11 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
 
 _BEFORE_DIGITS = ("reach", "np_stop", "preposition", "part", "number", "tally")  # «إلى11», «نحو30»: a space is missing
 _GLUE = {"ال", "و", "ب", "ل", "وال", "بال", "لل", "ف", "a", "the"}
-_PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "والاف", "بالاف"}
+_PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "بالاف"}
+
+
+def _bare(r: Reading, k: int) -> str:
+    return r.words[k].removeprefix("و")
 
 
 def _scaled(r: Reading, hits: Hits, k: int) -> int:

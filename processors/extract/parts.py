@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from processors.extract.context import Context, Found
-from processors.extract.governors import governor_of, post_outcome
+from processors.extract.governors import governor_of, overriding, post_outcome
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity
 from processors.extract.phrases import Phrase, make, new_number, sides_of
@@ -24,7 +24,7 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     aside = _aside(c, q, found)
     rest = _rest_of(c, q, p, found)
     if marker is None and behind is None and after is None and not aside and rest is None:
-        return None
+        return _of_the_hurt(c, q, p, found)
     whole = rest if rest is not None else whole_of(c, q, found, far=behind is not None)
     if whole is None:
         return None
@@ -41,6 +41,22 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     if p.noun is None and c.joined(q.last) and c.r.words[q.last].startswith(STATES):  # «بينهم اثنان إصابتهما خطيرة»
         last = max(last, q.last + 1)
     return make(c, q, p, outcome, "part-of", found, first=first, last=last, governor=parent.governor, part_of=whole)
+
+
+def _of_the_hurt(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
+    """«واثنان من المصابين حالتهما حرجة»: some of the people counted before, who fared no other way."""
+    noun = p.noun
+    told = noun is not None and noun.definite and noun.entry.form == "plural" and noun.first > q.core
+    if noun is None or not told or c.r.words[noun.first - 1] != "من" or q.count is None:
+        return None
+    outcome = noun.entry.get("outcome")
+    governor = governor_of(c, q, found)
+    if not outcome or (governor is not None and overriding(c, governor, outcome) is not None):
+        return None
+    near = range(len(found) - 1, max(len(found) - 6, -1), -1)
+    whole = next((i for i in near if found[i].outcome == outcome and (found[i].count or 0) > q.count
+                  and found[i].part_of is None), None)  # fmt: skip
+    return make(c, q, p, outcome, "part-of", found, part_of=whole) if whole is not None else None
 
 
 STATES = ("اصابته", "اصاباته", "جروحه", "جراحه", "حالته")

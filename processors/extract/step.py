@@ -66,7 +66,7 @@ class Extract:
         if language == "en":
             return self._read_english(unique)
         article = unique.article
-        reading = read(article.text[:LONGEST], len(article.title or ""), self.furniture)
+        reading = read(article.text[:LONGEST], len(article.title or ""), self.furniture, teasers=True)
         if len(reading.words) < SHORTEST:
             return self._closed(unique, [], [], "too-short")
         hits = self.lexicon.scan(reading)

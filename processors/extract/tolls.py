@@ -104,7 +104,7 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "protests"
     if _months(c, low, high) or _of_a_month(c, claim, low, high):
         return "months"
-    if _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
+    if _years_long(c, claim) or _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
         return "since"
     if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
         claim.count is None or claim.count >= 100
@@ -136,6 +136,17 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
 
 MANY_FALLEN = 100
 CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه"))
+
+
+def _years_long(c: Context, claim: Claim) -> bool:
+    """«مقتل 800 شخص على مدار أربعة عقود», «على مدى ثلاثة أشهر»."""
+    low, high = around(c, claim, 14)
+    return any(
+        c.cue(k, "over") is not None
+        and any(c.r.words[j] in LONG_UNITS for j in range(k + 2, min(k + 5, high)))
+        and not _parted(c, min(claim.last, k), max(claim.first, k))
+        for k in range(low, high)
+    )
 
 
 def _weeks_over(c: Context, claim: Claim) -> bool:
@@ -297,9 +308,19 @@ def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
         return True
     if date.first < claim.first and c.cue(claim.first - 1, "after"):
         return True  # «... منذ بدء المعركة إلى 88 بعد مقتل سبعة»
+    if date.first > claim.last and any(c.r.words[k] in MEANWHILE for k in range(claim.last, date.first)):
+        return True  # «قتل أربعة ... حيث يتظاهرون منذ ...»
     low = max(low, date.last - 1) if date.first < claim.first else low
-    commas = sum(c.r.gap[k] == COMMA for k in range(low + 1, high + 1))
+    commas = sum(_comma(c, k) for k in range(low + 1, high + 1))
     return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
+
+
+MEANWHILE = frozenset(("حيث", "بينما", "فيما"))
+
+
+def _comma(c: Context, k: int) -> bool:
+    """Whether a comma, and no bracket or quotation mark alone, stands before word `k`."""
+    return c.r.gap[k] == COMMA and any(mark in c.r.text[c.r.ends[k - 1] : c.r.starts[k]] for mark in "،,؛;")
 
 
 _RISES = ("rise",)
@@ -320,12 +341,22 @@ def _risen(c: Context, claim: Claim) -> bool:
 def _one_incident(c: Context, start: int, claim: Claim) -> bool:
     """«ارتفع عدد قتلى تفجير ...»: a trigger right behind the tally's noun."""
     tally = next((k for k in range(start, min(claim.last + 8, len(c.r.words))) if c.cue(k, "number", "tally")), None)
-    if tally is None:
-        return False
-    for k in range(tally + 1, min(tally + 5, len(c.r.words))):
+    for k in range(tally + 1, min(tally + 5, len(c.r.words))) if tally is not None else ():
         hit = c.hits.at("triggers", k)
         if hit is not None and hit.entry.get("form") == "noun" and "kill" not in hit.entry.flags:
             return not hit.entry.text.endswith("ات")
+    return _blamed_on_one(c, claim)
+
+
+def _blamed_on_one(c: Context, claim: Claim) -> bool:
+    """«ارتفع عدد القتلى إلى 7 جراء الغارة على ...»: the one incident stands right behind the number."""
+    high = min(claim.last + 3, c.r.bounds(claim.at)[1])
+    for k in range(claim.last, high):
+        hit = c.hits.at("triggers", k)
+        if hit is not None and hit.entry.get("form") == "noun" and "kill" not in hit.entry.flags:
+            led = hit.prefix.startswith("ب") or c.cue(k - 1, "because") is not None or c.r.words[k - 1] == "في"
+            one = not c.r.words[hit.first].endswith("ات") or c.cue(k - 1, "because") is not None
+            return led and one and hit.entry.flags.isdisjoint(("protest", "clash"))
     return False
 
 
