@@ -104,8 +104,22 @@ def frames(
 
 
 def _led_to(c: Context, before: Hit, news: Hit) -> bool:
-    """«[دخلت] قوات ... بعد يومين من [القصف]»: the strikes that came before a capture are not the news."""
+    """«[دخلت] قوات ... بعد يومين من [القصف]», «ردت ... على [الهجوم] بتوجيه [ضربات]»: the strikes that came before a
+    capture, what is answered, are not the news."""
+    if _answered(c, before) and not _answered(c, news) and "weak" not in news.entry.flags:
+        return before.first < news.first
     return "capture" in news.entry.flags and "strong" in before.entry.flags and _after(c, before)
+
+
+def _answered(c: Context, hit: Hit) -> bool:
+    """«ردت واشنطن على [الهجوم]», «ردا على [القصف]»."""
+    low = max(c.r.bounds(hit.first)[0], hit.first - ANSWER_REACH)
+    if not hit.first or c.r.words[hit.first - 1] != "علي":
+        return False
+    return any(c.cue(k, "answering", "answers") for k in range(low, hit.first))
+
+
+ANSWER_REACH = 10  # words
 
 
 def _taken(hit: Hit, claims: Sequence[Claim], own: tuple[int, ...]) -> bool | None:

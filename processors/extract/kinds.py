@@ -8,7 +8,7 @@ from itertools import pairwise
 from processors.extract.actors import UNIDENTIFIED, Ids
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
-from processors.extract.frames import BRIEF, Frame
+from processors.extract.frames import ANSWER_REACH, BRIEF, Frame
 from processors.extract.lexicons import Hit
 from processors.extract.phrases import backed
 from processors.extract.roles import Role
@@ -59,8 +59,8 @@ def _with_chemicals(c: Context, f: Frame) -> bool:
     for k in range(*f.inner):
         if not c.cue(k, "chemical"):
             continue
-        between = range(f.trigger.last, k) if k > f.at else range(k + 1, f.at)
-        answered = () if "kill" in f.flags else ("answers", "because")
+        between = range(f.trigger.last, k) if k > f.at else range(max(f.inner[0], k - ANSWER_REACH), f.at)
+        answered = () if "kill" in f.flags else ("answers", "answering", "because")
         if not any(c.cue(j, "armed_target", "programme", *answered) for j in between):
             return True
     return False

@@ -70,6 +70,8 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
         for actor, named in civil_sides(ids, claims[k]):
             if claims[k].part_of is None and named is not None and claims[k].count != 0:
                 out.append(Role("target", actor, named.first, named.last, "victims"))
+            elif (group := c.named.get(claims[k].at)) is not None and "org" in group.flags:
+                continue  # «[طالبان]» are no two students
             elif named is None and claims[k].outcome not in ("displaced", "released") and claims[k].count != 0:
                 out.append(Role("target", actor, claims[k].at, claims[k].last, "people-counted"))
     if f.type == "Peaceful protest":
@@ -401,6 +403,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if n.rule == "adjective":
         if n.first and agent_at(c, n.first):
             return "attacker", "agent-nationality"
+        if _acts(c, f, n):
+            return "attacker", "nationality"
         hurt = f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)
         if hurt and (c.hits.at("persons", n.first) is not None or c.hits.at("persons", n.first - 1) is not None):
             return None
@@ -450,6 +454,10 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return "target", "repels"
     if n.rule == "thing-nationality":
         return ("target", "thing-of") if n.first >= f.at or f.at - n.last > 2 or not verb_of(f) else None
+    if _chief(c, f, n):
+        return "target", "chief-of"
+    if "arrest" in f.flags and n.id == "unidentified_armed_group" and n.first >= f.at:
+        return "target", "arrested"  # «ألقت القبض على [المهاجم]»
     if "arrest" in f.flags and ids.kind(ids.near(n.id)) in ("state", "external", "unknown"):
         by = n.first < f.at or distance <= 1
         return ("attacker", "arrester") if by and not n.prefix.startswith("ل") else None
@@ -464,6 +472,31 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if onto is not None:
         return "target", onto
     return _by_syntax(c, ids, f, n, distance)
+
+
+def _chief(c: Context, f: Frame, n: Named) -> bool:
+    """«مقتل القيادي في [التنظيم]», «استهدفت قائدا في [الجماعة]»: a group whose chief is what was hit."""
+    if f.flags.isdisjoint(("kill", "strong", "generic", "attack")) or "org" not in n.flags or f.type in PROTEST:
+        return False
+    at = next((k for k in range(n.first - 1, max(n.first - 4, 0) - 1, -1) if c.cue(k, "chief")), None)
+    if at is None or any(c.r.gap[k] > SPACE for k in range(at + 1, n.first + 1)):
+        return False
+    return any(c.hits.at("outcomes", k) or c.cue(k, "hits") for k in range(max(f.inner[0], at - 2), at))
+
+
+def _acts(c: Context, f: Frame, n: Named) -> bool:
+    """«المضادات [السورية] أطلقت صواريخ», «شن الرئيس [السوري] هجوما», «عملية [أميركية] مشتركة قتلت ...»: whose the doer
+    is that stands before the deed of the frame."""
+    if not n.first or c.r.gap[n.first] > SPACE or not n.last <= f.at <= n.last + ACTS_REACH or f.type in PROTEST:
+        return False
+    if c.joined(n.last) and c.cue(n.last, "does") and c.cue(n.last, "preposition") is None:
+        return True
+    if c.cue(n.first - 1, "leader") and n.first > 1:
+        return any(c.cue(k, "does") for k in (n.first - 2, n.first - 3) if k >= 0)
+    return verb_of(f) and "kill" in f.flags and f.at <= n.last + 1 and c.cue(n.first - 1, "operation") is not None
+
+
+ACTS_REACH = 4  # words
 
 
 def _charged(c: Context, f: Frame, n: Named) -> bool:
