@@ -71,7 +71,7 @@ def around(c: Context, n: Named) -> Iterator[str]:
             hit = c.hits.at(file, k)
             if hit is not None:
                 yield f"{side} {file} {hit.entry.get('kind')}{hit.entry.get('form')}"
-        yield from (f"{side} {kind}" for kind in c.hits._cues.get(k, {}))
+        yield from (f"{side} {kind}" for kind in c.hits.cues.get(k, {}))
 
 
 def features(
