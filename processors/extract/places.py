@@ -82,13 +82,12 @@ def _origin(r: Reading, hits: Hits, i: int) -> str:
     for k in range(i - 2, max(-1, i - 7), -1):
         if hits.at("persons", k) is not None:
             return "origin-of"
-        if r.gap[k + 1] > SPACE or r.words[k] in _BREAKS or hits.at("triggers", k) is not None:
+        if r.gap[k + 1] > SPACE or hits.cue(k, ("breaks_origin",)) or hits.at("triggers", k) is not None:
             break
     return ""
 
 
 BARE = frozenset(("name", "origin", "origin-of", "street"))  # rules of names that no cue announces
-_BREAKS = frozenset(("في", "الي", "علي", "عن", "من"))
 
 
 def _borrowed(r: Reading, hits: Hits, i: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from processors.extract.along import Along
@@ -18,6 +18,7 @@ WIDE = 2.5  # rank of a province: from there on a more specific place is looked 
 TAKEN = frozenset(("moved", "capture", "transfer", "abduct", "arrest", "control", "enter", "protest", "swap", "handed"))
 SAME = 20  # words before a trigger without a place, where «the town» may stand
 BESIDE = 8  # words between the names of a region and of a town in it
+LANDMARK = 3  # words from a place to the direction in which it lies from a landmark
 ASIDE = 8  # words that «before», «after» reach
 
 
@@ -60,6 +61,8 @@ def _here(c: Context, f: Frame, places: Along[Place], before: Sequence[Before]) 
         return inner, False
     if known := _inherited(before):
         return known, True
+    if near:
+        return list(near), False
     behind = [*_lead(c, places, low), *places.behind(high, 3)]
     return ([p for p in behind if not p.rule.startswith("origin") and not wide(p)] or behind)[:1], True
 
@@ -98,8 +101,18 @@ def _scenes(c: Context, f: Frame, found: Sequence[Place]) -> list[Place]:
     if not f.flags & TAKEN:
         found = [p for p in found if p.rule != "origin-of"]
     finer = [p for p in found if p.precision != "country"] or list(found)
+    finer = [p for p in finer if not _landmark(c, p, finer)]
     lived = [p for p in finer if p.rule != "origin"] or finer
-    return [p for p in lived if not _aside(c, f, p)] or lived
+    return [p for p in lived if not _aside(c, f, p)]
+
+
+def _landmark(c: Context, p: Place, found: Sequence[Place]) -> bool:
+    """«محافظة حجة، شمال غربي [صنعاء]», «قرب [دمشق]»: a town that only says where the place before it lies."""
+    k = p.first - 1
+    side = c.cue(k, "direction") if k >= 0 else None
+    if p.precision not in ("town", "site") or side is None or side.prefix.startswith("و"):
+        return False
+    return any(0 <= k - q.last <= LANDMARK and q.country == p.country and not wide(q) for q in found if q is not p)
 
 
 def _aside(c: Context, f: Frame, p: Place) -> bool:
@@ -114,12 +127,14 @@ def _toward(c: Context, f: Frame, p: Place) -> bool:
     return p.first > f.at and any(c.cue(k, "toward") for k in range(max(f.at, p.first - 4), p.first))
 
 
-KINDS = (
-    (("المدينه", "البلده", "القريه"), ("town", "site")),
-    (("المحافظه", "الولايه", "الاقليم", "المقاطعه"), ("province", "town", "region")),
-    (("القطاع",), ("region",)),
-    (("المخيم", "الحي"), ("site", "town")),
-)
+#: flag of a word that means a place told of before → what it may be, the likeliest first
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "a_town": ("town", "site"),
+    "a_province": ("province", "town", "region"),
+    "a_region": ("region",),
+    "a_site": ("site", "town"),
+    "": (),
+}
 
 
 def _same(
@@ -133,7 +148,8 @@ def _same(
         return None
     finer = [p for p in inner if not wide(p)]
     known = [p for p in places.before(k, 20) if not wide(p) and not p.rule.startswith("origin") and not _ends(c, p)]
-    kinds = next((kinds for words, kinds in KINDS if c.r.words[k].endswith(words)), ())
+    said = c.cue(k, "same_place")
+    kinds = KINDS[next((flag for flag in KINDS if said is not None and flag in said.entry.flags), "")]
     told = next((p for kind in kinds for p in known if p.precision == kind), known[0] if known else None)
     if told is None or any(abs(p.first - f.at) < abs(k - f.at) for p in finer):
         return None

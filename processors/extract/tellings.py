@@ -130,6 +130,8 @@ def _definite(c: Context, f: Frame) -> bool:
 def _another(c: Context, f: Frame) -> bool:
     """«في مناطق أخرى», «في حادث منفصل»: the clause, or the words that open its sentence, say that it is another one."""
     low = c.r.bounds(f.at)[0]
+    if any(c.cue(k, "similar") for k in range(f.trigger.last, min(f.trigger.last + 2, f.inner[1]))):
+        return True  # «بعد احتجاجات مماثلة»
     opening = range(low, min(low + OPENING, f.inner[1])) if f.inner[0] - low <= OPENING else ()
     return any(c.cue(k, "another") for k in (*opening, *range(*f.inner)))
 

@@ -36,7 +36,8 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     inner = [m for m in here if f.inner[0] <= m.first < f.inner[1]]
     own = [m for m in inner if not spoken(c, m, f.at)]
     others = [m for m in here if not spoken(c, m, f.at)]
-    later = resumed_day(c, f) if not own and not others else None
+    headline = c.r.sentences[c.r.sentence[f.at]].headline
+    later = resumed_day(c, f) if not (own or others or headline) else None
     if later is not None:
         return later, True
     for pool, firm in ((own, True), (others, True), (inner, False), (here, False)):
@@ -129,7 +130,7 @@ def spoken(c: Context, m: Mention, trigger: int) -> bool:
         if hit is not None and hit.entry.get("form") == "verb":
             return False
         verb = c.hits.at("sources", k)
-        if c.cue(k, "claimed") or (verb is not None and verb.entry.get("kind") in _SAYING):
+        if c.cue(k, "claimed", "said_so") or (verb is not None and verb.entry.get("kind") in _SAYING):
             return True
     return False
 
