@@ -28,7 +28,7 @@ from processors.extract.implied import AGES, aged, bracketed_age, implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
 from processors.extract.parts import as_part, listed, whole_of, with_sums, with_wholes
-from processors.extract.phrases import Phrase, backed, joint_noun, make, phrase_of, sides_of
+from processors.extract.phrases import Phrase, backed, joint_noun, make, new_number, phrase_of, sides_of
 from processors.text import COMMA, SENTENCE, SPACE
 
 __all__ = ["Context", "Found", "Sides", "backed", "claims"]
@@ -84,6 +84,8 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
             phrase = replace(phrase, last=max(phrase.last, after.last))
     if q.first >= 2 and c.r.words[q.first - 1] == "اصل" and c.r.words[q.first - 2] in ("من", "ومن"):
         return None  # «من أصل 50 مخطوفاً»
+    if q.vague and q.first and c.r.words[q.first - 1] == "اكبر":
+        return None  # «لإسقاط أكبر عدد من القتلى»
     if c.r.words[q.core] in ("الميه", "المايه") and q.core and c.r.words[q.core - 1] == "في":
         return None  # «85 في المئة»
     for rule in (_their_number, as_part, _between_fates, _among, _own_outcome, _by_dozens, _tally, _after, _governed,
@@ -185,6 +187,8 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
         part = next((i for i in near if found[i].count and found[i].part_of is None), None)  # «ومعظم الضحايا مدنيون»
     light: Hit | None = c.hits.at("outcomes", q.first - 1) if q.first else None
     if light is not None and light.entry.get("voice") == "light" and c.joined(q.first):
+        if unreal(c, light):
+            return None
         first = light.first
     return make(c, q, p, outcome, "number-noun", found, first=first, part_of=part)
 
@@ -231,7 +235,7 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         return None
     start = p.noun.last if p.noun else max(p.last, q.last)
     start += p.noun is None and c.joined(start) and c.r.words[start] in ("منهم", "منهن")
-    post = post_outcome(c, start)
+    post = post_outcome(c, start) or _far_fate(c, q, p, start)
     if post is None:
         return None
     if post[0] == "displaced" and not _homes(p):
@@ -252,7 +256,9 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
         start if any(c.cue(k, "part") for k in range(start, post[1])) else post[1]
     )  # a part between is a claim of its own
     if c.r.ends[last - 1] - c.r.starts[q.first] > LONGEST:
-        return None
+        if last - start <= FATE_REACH:
+            return None
+        last = start
     after = hedge_after(c.hits, last) if last == post[1] and q.hedge == "exact" and c.joined(last) else None
     if after is not None:  # «12 شخصاً قتلوا على الأقل»
         q, last = with_hedge(q, after), after.last
@@ -263,6 +269,24 @@ def _after(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | No
     return make(c, q, p, post[0], "people-verb", found, last=last, governor=governor, part_of=part)
 
 
+def _far_fate(c: Context, q: Quantity, p: Phrase, k: int) -> tuple[str, int] | None:
+    """«إن أكثر من 30 عنصراً من ... في جبهة ...، لقوا مصرعهم»: people with whom a clause begins, and their death far
+    behind: (outcome, end)."""
+    if p.noun is None or not q.first or c.r.words[q.first - 1] not in THAT:
+        return None
+    for i in range(k, min(k + FAR_REACH, c.r.bounds(q.core)[1])):
+        hit = c.hits.at("outcomes", i)
+        if hit is not None:
+            pair = "pair" in hit.entry.flags and not hit.prefix and hit.last < len(c.r.words)
+            return ("killed", hit.last + 1) if pair and hit.entry.text.endswith("وا") else None
+        if new_number(c, i) and c.hits.at("persons", i + 1) is not None:
+            return None
+    return None
+
+
+THAT = frozenset(("ان", "بان", "وان"))
+FAR_REACH = 25  # words
+FATE_REACH = 9  # words of a fate that is not far
 WHO = frozenset(("الذين", "اللواتي", "اللاتي", "ممن", "كانت", "كانوا"))
 
 

@@ -183,8 +183,13 @@ def subject_of(c: Context, verb: Hit) -> Hit | None:
         if not c.joined(k + 1) or c.cue(k, "np_stop", "block") is not None:
             return None
         noun = c.hits.at("persons", k)
-        if noun is None or noun.entry.form != "singular" or noun.prefix not in ("", "ب") or noun.entry.get("outcome"):
+        one = k and c.cue(k - 1, "one_of") is not None  # «أن أحد رجال الشرطة [قتل]»
+        if noun is None or not (noun.entry.form == "singular" or one) or noun.prefix not in ("", "ب"):
             continue
+        if noun.entry.get("outcome"):
+            continue
+        if one and k > 1 and c.r.words[k - 2] in LEADS:
+            return noun
         led = c.r.words[k - 1] in LEADS if k else False
         if led and c.hits.at("persons", k - 1) is None:
             return noun
@@ -203,8 +208,20 @@ def of_disease(c: Context, i: int) -> bool:
 def mishap_told(c: Context) -> bool:
     """Whether the headline tells of an accident, a disease or a disaster, and of no attack."""
     head = c.r.sentences[0]
+    if not head.headline:
+        return False
     words = range(head.first, min(head.last, head.first + 40))
-    return head.headline and any(c.cue(k, "accident") for k in words) and not any(_attacks(c, k) for k in words)
+    if any(_attacks(c, k) for k in words):
+        return False
+    return any(c.cue(k, "accident") for k in words) or _led_by_mishap(c)
+
+
+def _led_by_mishap(c: Context) -> bool:
+    """Whether the lead tells of an accident more than once, and of no attack or force."""
+    lead = c.r.sentences[1] if len(c.r.sentences) > 1 else c.r.sentences[0]
+    words = range(lead.first, min(lead.last, lead.first + 60))
+    told = sum(c.cue(k, "accident") is not None for k in words)
+    return told > 1 and not c.actors.between(*c.r.bounds(lead.first)) and not any(_attacks(c, k) for k in words)
 
 
 def of_mishap(c: Context, claim: Found, told: bool) -> bool:
@@ -217,7 +234,8 @@ def of_mishap(c: Context, claim: Found, told: bool) -> bool:
     if any(_attacks(c, k) for k in near):
         return False
     beside = range(max(low, claim.first - MISHAP_REACH), min(high, claim.last + MISHAP_REACH))
-    return told or (claim.category != "combatant" and any(c.cue(k, "accident") for k in beside))
+    fell = claim.category != "combatant" and claim.outcome in ("killed", "injured", "killed_or_injured")
+    return told or (fell and any(c.cue(k, "mishap") for k in beside))
 
 
 MISHAP_REACH = 14  # words between an accident and its dead
@@ -249,6 +267,8 @@ def unreal(c: Context, hit: Hit) -> bool:
         return True
     if before and c.cue(hit.first - 1, "attempt") is not None and not hit.prefix.startswith(("و", "ف")):
         return True
+    if _may_yet(c, hit):
+        return True
     if hit.entry.get("voice") != "nominal":
         return False
     for k in range(hit.first - 1, max(hit.first - TRIED_REACH, c.r.bounds(hit.first)[0]) - 1, -1):
@@ -261,6 +281,18 @@ def unreal(c: Context, hit: Hit) -> bool:
     return False
 
 
+def _may_yet(c: Context, hit: Hit) -> bool:
+    """«قد يؤدي إلى [سقوط] ضحايا», «قد [يقتل] ...»: what may come to be."""
+    for k in range(hit.first - 1, max(hit.first - MAY_REACH, c.r.bounds(hit.first)[0]) - 1, -1):
+        if not c.joined(k + 1):
+            return False
+        if c.r.words[k] in ("قد", "وقد"):
+            after = c.r.words[k + 1]
+            return (after.startswith("ي") and after != "يكون") or c.cue(k + 1, "brings") is not None
+    return False
+
+
+MAY_REACH = 6  # words between «قد يؤدي إلى» and what it may bring
 WHOEVER = ("من", "لمن")
 TRIED_REACH = 3  # words between «حاول» and what was tried
 

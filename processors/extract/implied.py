@@ -203,7 +203,7 @@ def _counted_too(c: Context, previous: Found, noun: Hit) -> bool:
     if c.joined(noun.last) and c.r.words[noun.last].startswith("واحد"):
         return False
     same = noun.last - noun.first == 2 and noun.entry.get("category") == previous.category
-    return noun.suffix == "ا" or same
+    return noun.suffix == "ا" or same or ((previous.count or 0) >= 100 and noun.first == previous.last)
 
 
 def _doer(c: Context, k: int, noun: Hit) -> str:

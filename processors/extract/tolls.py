@@ -308,13 +308,19 @@ def _other_clause(c: Context, claim: Claim, date: Mention) -> bool:
         return True
     if date.first < claim.first and c.cue(claim.first - 1, "after"):
         return True  # «... منذ بدء المعركة إلى 88 بعد مقتل سبعة»
-    if date.first > claim.last and any(c.r.words[k] in MEANWHILE for k in range(claim.last, date.first)):
+    if date.first > claim.last and any(_turns(c, k) for k in range(claim.last, date.first)):
         return True  # «قتل أربعة ... حيث يتظاهرون منذ ...»
     low = max(low, date.last - 1) if date.first < claim.first else low
     commas = sum(_comma(c, k) for k in range(low + 1, high + 1))
     return commas > 1 or (commas == 1 and any(c.cue(k, "block") for k in range(low + 1, high)))
 
 
+def _turns(c: Context, k: int) -> bool:
+    """«... حيث يتظاهرون منذ», «في اليمن الذي يشهد نزاعاً منذ»: another matter begins at word `k`."""
+    return c.r.words[k] in MEANWHILE or (c.r.words[k] in LIVES and c.r.words[k - 1] in ("الذي", "التي"))
+
+
+LIVES = frozenset(("يشهد", "تشهد", "يعيش", "تعيش", "يعاني", "تعاني", "يخوض", "تخوض"))
 MEANWHILE = frozenset(("حيث", "بينما", "فيما"))
 
 
