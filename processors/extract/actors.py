@@ -301,6 +301,8 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
         return Named(i, cue.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:])) if sides else None
     if kind in ("own_force", "own_place"):
         return _owned(i, cue, found, ids, kind == "own_place") if cue.suffix in _ITS else None
+    if kind == "the_latter" and i and r.gap[i] == SPACE and r.words[i - 1].startswith("ال"):
+        return None  # «الهجوم [الأخير]»
     if kind == "the_latter":
         near = [n for n in found[-12:] if not n.weak and n.rule != "adjective" and i - n.last < 25]
         return Named(i, i + 1, near[-1].id, frozenset(), "the-latter", prefix) if near else None

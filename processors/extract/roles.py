@@ -405,6 +405,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
             return "attacker", "agent-nationality"
         if _acts(c, f, n):
             return "attacker", "nationality"
+        if n.first > 1 and c.hits.at("persons", n.first - 1) and c.cue(n.first - 2, "agent") and c.joined(n.first):
+            return "attacker", "agent-nationality"  # «برصاص قناص [إسرائيلي]»
         hurt = f.flags & {"arrest", "kill", "abduct", "attack"} or n.first in _people(f, claims)
         if hurt and (c.hits.at("persons", n.first) is not None or c.hits.at("persons", n.first - 1) is not None):
             return None
@@ -457,7 +459,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if _chief(c, f, n):
         return "target", "chief-of"
     if "arrest" in f.flags and n.id == "unidentified_armed_group" and n.first >= f.at:
-        return "target", "arrested"  # «ألقت القبض على [المهاجم]»
+        return ("target", "arrested") if "doer" in n.flags else None  # «ألقت القبض على [المهاجم]»
     if "arrest" in f.flags and ids.kind(ids.near(n.id)) in ("state", "external", "unknown"):
         by = n.first < f.at or distance <= 1
         return ("attacker", "arrester") if by and not n.prefix.startswith("ل") else None
@@ -575,6 +577,8 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         first = _first_after(c, f)
         if n.first < f.at and _announces(c, f, n, first):
             return None
+        if n.first and c.r.gap[n.first] == SPACE and c.cue(n.first - 1, "works"):
+            return "target", "held-by"  # «تحطيم دفاعات [الميليشيات] وتحرير ...»
         taken = any(m.prefix in PLAIN and m.rule != "adjective" and ids.armed(m.id) and not m.weak
                     for m in c.actors.between(f.inner[0], f.at)) and distance > 2  # fmt: skip
         if n.first < f.at or (n is first and not taken):
@@ -708,6 +712,8 @@ def _subject_of_clause(c: Context, f: Frame, n: Named) -> tuple[str, str] | None
     if first is not n or n.first - f.inner[0] > 3 or n.first == 0 or f.at - n.last > 10:
         return None
     between = range(f.inner[0], f.at)
+    if c.cue(n.first - 1, "inquires"):
+        return None  # «حددت [السلطات] هوية منفذ الهجوم»
     if c.cue(n.first - 1, "preposition", "np_stop") or any(c.cue(k, "undergo") for k in between):
         return None
     said = any(
