@@ -11,7 +11,6 @@ from processors.text import SPACE
 PLAIN = frozenset(("", "و", "ف", "ال", "وال", "فال"))  # before a subject or an object: no preposition
 PROTEST_BY = frozenset(("Peaceful protest", "Violent demonstration", "Mob violence"))
 PROTEST = PROTEST_BY | {"Protest with intervention", "Excessive force against protesters"}
-RELATIVE = ("الذي", "التي", "الذين")
 
 
 def doer(c: Context, ids: Ids, f: Frame) -> tuple[Named, str] | None:
@@ -50,7 +49,7 @@ DID_REACH = 4  # words from «نفذ» to what was done
 def _relative(c: Context, ids: Ids, f: Frame) -> Named | None:
     """«[الجيش]، الذي صعد ... بعشرات الغارات»: whom a relative clause is about."""
     first = f.inner[0]
-    if c.r.words[first] not in RELATIVE or f.flags & {"kill", "protest", "moved", "clash"}:
+    if c.cue(first, "which") is None or f.flags & {"kill", "protest", "moved", "clash"}:
         return None
     if any(c.cue(k, "undergo") for k in range(first, f.at)) or any(
         c.hits.at("outcomes", k) for k in range(first, f.at)
@@ -93,7 +92,7 @@ def _announced(c: Context, ids: Ids, f: Frame) -> Named | None:
     at = first.first
     lead = before.first - 1
     if before.prefix not in PLAIN:
-        lead = next(k for k in range(lead, -1, -1) if c.r.words[k] in COMMANDS) - 1
+        lead = next(k for k in range(lead, -1, -1) if c.cue(k, "command")) - 1
     if before.rule == "adjective":
         if not c.hits.at("sources", lead) and not c.cue(lead, "leader"):
             return None
@@ -102,17 +101,14 @@ def _announced(c: Context, ids: Ids, f: Frame) -> Named | None:
                for k in (lead, before.last) if k >= 0)  # fmt: skip
     if c.r.words[at - 1] == "عن" and said:
         return before
-    between = [k for k in range(before.last, at) if k not in c.dated and c.r.words[k] not in AROUND
+    between = [k for k in range(before.last, at) if k not in c.dated and not c.cue(k, "around")
                and c.hits.at("sources", k) is None and not c.cue(k, "owns_up")]  # fmt: skip
     return before if said and not between else None
 
 
 def _command(c: Context, n: Named) -> bool:
     """«القيادة الوسطى ب[الجيش]», «القيادة المركزية في [الجيش]»: whose command speaks."""
-    return n.prefix in ("ب", "بال") and any(c.r.words[k] in COMMANDS for k in range(max(0, n.first - 3), n.first))
-
-
-COMMANDS = frozenset(("قياده", "القياده", "وزاره", "رئاسه", "هيئه"))
+    return n.prefix in ("ب", "بال") and any(c.cue(k, "command") for k in range(max(0, n.first - 3), n.first))
 
 
 def _that(c: Context, first: int, last: int) -> bool:
@@ -126,10 +122,6 @@ TOLD_OF = frozenset(("", "ال", "ب"))
 
 
 ANNOUNCE_REACH = 24  # words
-
-
-AROUND = frozenset(("عن", "اليوم", "يوم", "مساء", "صباح", "فجر", "ان", "في", "بيان", "انها", "انه", "قوله", "قولها",
-                    "تنفيذ", "شن", "اطلاق", "تمكنه", "تمكنها"))  # fmt: skip
 
 
 def _authority(c: Context, ids: Ids, f: Frame) -> Named | None:
@@ -300,7 +292,7 @@ TRIED_REACH = 25  # words
 
 def _carried_on(c: Context, ids: Ids, f: Frame) -> Named | None:
     """«فخخت [الميليشيات] أجزاء من المطار، وقصفت الأحياء»: a verb without a subject has that of the verb before it."""
-    goes_on = f.trigger.prefix == "و" or (f.at and c.r.words[f.at - 1] in CARRIES)
+    goes_on = f.trigger.prefix == "و" or (f.at and c.cue(f.at - 1, "carries"))
     if not verb_of(f) or not goes_on or f.flags & NOT_CARRIED:
         return None
     low = c.r.bounds(f.at)[0]
@@ -330,7 +322,6 @@ def _verb(c: Context, k: int, like: str) -> bool:
 
 
 NOT_CARRIED = frozenset(("kill", "moved", "protest", "transfer", "agreement", "arrest", "abduct"))
-CARRIES = ("كما", "ثم")
 CARRIED_REACH = 25  # words
 
 

@@ -12,7 +12,6 @@ from processors.extract.doers import (
     PLAIN,
     PROTEST,
     PROTEST_BY,
-    RELATIVE,
     accused,
     agent_at,
     doer,
@@ -319,7 +318,7 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
     if between is not None:
         stop = next((k for k in range(between.last, min(between.last + 25, high)) if k not in c.named
                      and c.cue(k, "np_stop", "onto") and not c.cue(k, "on_one_side")
-                     and c.r.words[k] not in ("بين", *RELATIVE)), high)  # fmt: skip
+                     and c.cue(k, "between", "which") is None), high)  # fmt: skip
         fighters = [n for n in c.actors.between(between.last, stop) if n.rule != "adjective" and not backed(c, n)]
         if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
             near = fighters
@@ -388,13 +387,10 @@ def _agent_before(c: Context, n: Named) -> bool:
             return False
         cue = c.cue(k, "agent")
         if cue is not None and n.first - cue.last <= (0 if weapon(c, k) else 2):
-            return not (c.r.words[k].lstrip("و") in HANDS and k and c.cue(k - 1, "remains"))
+            return not (c.cue(k, "in_hands") and k and c.cue(k - 1, "remains"))
         if c.cue(k, "onto") or (back > 1 and (c.cue(k, "hits") or k in c.named)):
             return False
     return False
-
-
-HANDS = ("بيد", "بايدي")  # «[المدينة] التي كانت بيد ...»: who held it
 
 
 def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> tuple[str, str] | None:
@@ -540,15 +536,12 @@ PLEDGED_REACH = 25  # words
 
 def _only_when(c: Context, f: Frame, k: int) -> bool:
     """«نفذت الطائرات بعد ساعات من الهجوم ضربات», «واصل الجيش تقدمه بعد السيطرة على»: word `k` parts no two deeds."""
-    if c.r.words[k] not in SINCE:
+    if c.cue(k, "since_then") is None:
         return False
-    return "capture" in f.flags or c.r.words[k + 1] in SPELL or f.at - k > SINCE_REACH
+    return "capture" in f.flags or c.cue(k + 1, "spell") is not None or f.at - k > SINCE_REACH
 
 
-SINCE = ("بعد", "وبعد", "منذ")
 SINCE_REACH = 5  # words
-SPELL = frozenset(("ساعه", "ساعات", "ساعتين", "دقائق", "يوم", "يومين", "ايام", "اسبوع", "اسابيع", "شهر", "اشهر", "عام",
-                   "اعوام", "سنوات", "قليل", "وقت", "فتره", "اقل", "اكثر", "نحو", "مرور", "ظهر", "منتصف"))  # fmt: skip
 
 
 def _undone(c: Context, f: Frame, n: Named) -> str | None:
@@ -651,7 +644,7 @@ def _belongs_before(c: Context, n: Named) -> str:
         k = n.first - 1
     elif n.first and c.r.words[n.first - 1] == "ل":
         k = n.first - 2
-    elif n.prefix in ("ب", "بال") and n.first and c.r.words[n.first - 1] in OWN_TO:
+    elif n.prefix in ("ب", "بال") and n.first and c.cue(n.first - 1, "own_to"):
         k = n.first - 2  # «أهداف خاصة ب[التنظيم]»
     else:
         return ""
@@ -670,7 +663,6 @@ def _belongs_before(c: Context, n: Named) -> str:
 
 
 ATTACKED_REACH = 6  # words
-OWN_TO = ("خاص", "خاصه", "الخاص", "الخاصه")
 NOT_DONE = frozenset(("moved", "transfer", "capture", "built", "kill", "agreement", "found", "group", "control",
                       "protest", "weapon"))  # fmt: skip
 
