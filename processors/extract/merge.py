@@ -192,7 +192,15 @@ TELLING = 3  # smaller numbers meet by chance
 def _against(a: Told, b: Told) -> bool:
     """Whether two tellings can not be of one incident: what befell, when, where or who did it."""
     alike = a.realis == b.realis and _types(a, b) and _dates(a, b) and _sides(a, b)
-    return not alike or _elsewhere(a, b) or _other_toll(a, b) or _besides(a, b)
+    return not alike or (_elsewhere(a, b) and not _recounted(a, b)) or _other_toll(a, b) or _besides(a, b)
+
+
+def _recounted(a: Told, b: Told) -> bool:
+    """Whether the first lines count the same people twice: then one of the places is a landmark, or another story's."""
+    if max(a.sentence, b.sentence) > LEAD + 1 or not (a.generic or b.generic):
+        return False
+    return any(outcome == other and count == number >= TELLING and (sides == theirs or not (sides and theirs))
+               for outcome, sides, count in a.tallies for other, theirs, number in b.tallies)  # fmt: skip
 
 
 def _besides(a: Told, b: Told) -> bool:
@@ -285,7 +293,7 @@ def _elsewhere(a: Told, b: Told) -> bool:
 
 
 def _places(a: Told, b: Told) -> bool:
-    if not a.keys or not b.keys or a.keys & b.keys:
+    if not a.keys or not b.keys or a.keys & b.keys or _recounted(a, b):
         return True
     if a.keys & b.admin or b.keys & a.admin:
         return True

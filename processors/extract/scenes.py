@@ -119,7 +119,8 @@ def _aside(c: Context, f: Frame, p: Place) -> bool:
     """«قبل ساعات من افتتاح السفارة في القدس»: the place of something that only dates the event."""
     low = max(c.r.bounds(p.first)[0], p.first - ASIDE)
     k = next((k for k in range(p.first - 1, low - 1, -1) if c.cue(k, "aside")), -1)
-    return k >= 0 and not k < f.at < p.first
+    dates = k in c.dated or k + 1 in c.dated  # «قبل [منتصف ليل الخميس] بلدة كذا»
+    return k >= 0 and not dates and not k < f.at < p.first
 
 
 def _toward(c: Context, f: Frame, p: Place) -> bool:
