@@ -217,11 +217,11 @@ def mishap_told(c: Context) -> bool:
 
 
 def _led_by_mishap(c: Context) -> bool:
-    """Whether the lead tells of an accident more than once, and of no attack or force."""
+    """Whether the lead tells of an accident, and of no attack or force."""
     lead = c.r.sentences[1] if len(c.r.sentences) > 1 else c.r.sentences[0]
     words = range(lead.first, min(lead.last, lead.first + 60))
-    told = sum(c.cue(k, "accident") is not None for k in words)
-    return told > 1 and not c.actors.between(*c.r.bounds(lead.first)) and not any(_attacks(c, k) for k in words)
+    told = any(c.cue(k, "mishap") for k in words) or sum(c.cue(k, "accident") is not None for k in words) > 1
+    return told and not c.actors.between(*c.r.bounds(lead.first)) and not any(_attacks(c, k) for k in words)
 
 
 def of_mishap(c: Context, claim: Found, told: bool) -> bool:
@@ -243,7 +243,9 @@ MISHAP_REACH = 14  # words between an accident and its dead
 
 def _attacks(c: Context, k: int) -> bool:
     hit = c.hits.at("triggers", k)
-    return hit is not None and not hit.entry.flags & {"weak", "kill"}
+    if hit is None or (hit.entry.text == "ضربه" and c.r.words[k].endswith("ها")):
+        return False  # «ضربها الزلزال»
+    return not hit.entry.flags & {"weak", "kill"}
 
 
 def demanded(c: Context, hit: Hit) -> bool:

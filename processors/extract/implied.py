@@ -25,6 +25,9 @@ from processors.text import COMMA, SENTENCE, SPACE
 
 def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     """«مقتل امرأة», «قتل فلسطينيان», «محتجاً لقي مصرعه», «سقوط قتلى», «دون إصابات»."""
+    title = "title" in noun.entry.flags
+    if title and (not noun.first or noun.prefix or c.hits.at("outcomes", noun.first - 1) is None):
+        return None
     if noun.last < len(c.r.words) and c.joined(noun.last) and _definite_count(c, noun):
         return None
     if any(k in c.named and c.named[k].last > noun.first for k in range(noun.first - 1, max(noun.first - 4, -1), -1)):
@@ -74,7 +77,7 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     if form == "singular" and defined and _known(c, noun, found):
         return None
     hit = _adjacent_governor(c, noun)
-    if "title" in noun.entry.flags and not _befalls(hit, noun):
+    if title and not _befalls(hit, noun):
         return None
     own = noun.entry.get("outcome")
     anew = (

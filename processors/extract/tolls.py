@@ -106,9 +106,8 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "months"
     if _years_long(c, claim) or _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
         return "since"
-    if any(c.cue(k, "war") for k in range(max(low, claim.first - 8), min(high, claim.last + 3))) and (
-        claim.count is None or claim.count >= 100
-    ):
+    near = range(max(low, claim.first - 8), min(high, claim.last + 3))
+    if any(c.cue(k, "war") and not _label(c, k, claim) for k in near) and (claim.count is None or claim.count >= 100):
         return "war"
     if claim.outcome == "captured" and (claim.count or 0) >= MANY_HELD:
         return "many"
@@ -136,6 +135,11 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
 
 MANY_FALLEN = 100
 CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه"))
+
+
+def _label(c: Context, k: int, claim: Claim) -> bool:
+    """«الحرب في سوريا: عشرات القتلى في ...»: whether word `k` stands in a headline's label."""
+    return any(":" in c.r.text[c.r.ends[j - 1] : c.r.starts[j]] for j in range(k + 1, claim.first + 1))
 
 
 def _years_long(c: Context, claim: Claim) -> bool:
