@@ -81,7 +81,7 @@ class Numbers:
     claim: float = 0.5  # a claim over it is one
     drop: float = 0.05  # a claim of the rules under it is none
     doubtful: float = 0.15  # a claim over it is put before the judge
-    event: float = 0.4
+    event: float = 0.8  # a trigger over it tells news
     drop_event: float = 0.15
     attacker: float = 0.4
     target: float = 0.35
