@@ -106,7 +106,7 @@ def actors(
     for i in sorted(words):
         if i < end or i in dateline:
             continue
-        named = _lexical(r, hits, i, country, found) or _pointing(r, hits, i, found, ids)
+        named = _lexical(r, hits, i, country, found) or _pointing(r, hits, i, found, ids, STATE_OF.get(country, ""))
         if named is not None:
             found.append(_of_its_day(named, today))
             end = named.last
@@ -252,7 +252,11 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
     if hit.prefix.endswith(("ب", "بال")):
         return True
     i = hit.first
-    if not i or r.gap[i] > SPACE or hit.prefix not in ("", "ال"):
+    if not i or r.gap[i] > SPACE:
+        return False
+    if hit.prefix in ("و", "وال"):
+        return _in_lands(r, hits, i)
+    if hit.prefix not in ("", "ال"):
         return False
     if any(hits.cue(k, ("border",)) for k in range(max(0, hit.first - BORDER_REACH), hit.first)):
         return True  # «على الحدود بين غزة و[إسرائيل]»
@@ -269,6 +273,24 @@ def as_place(r: Reading, hits: Hits, hit: Hit) -> bool:
         return True
     cue = hits.cue(i - 1, ("place_before",))
     return (cue is not None and r.words[i - 1] not in ("من", "بين", "الي")) or hits.at("place_cues", i - 1) is not None
+
+
+def _in_lands(r: Reading, hits: Hits, i: int) -> bool:
+    """«في سوريا و[العراق]», «باليمن وليبيا و[الصومال]»: one more of the lands where something was."""
+    for k in range(i - 1, max(i - LANDS, -1), -1):
+        before = hits.at("places", k)
+        if r.gap[k + 1] > SPACE or before is None or before.entry.get("precision") != "country":
+            return False
+        if before.prefix in ("و", "وال"):
+            continue
+        if before.prefix.endswith(("ب", "بال")):
+            return True
+        cue = hits.cue(k - 1, ("place_before",)) if k else None
+        return cue is not None and r.gap[k] == SPACE and r.words[k - 1] not in ("من", "بين", "الي")
+    return False
+
+
+LANDS = 5  # words
 
 
 def _idafa_of_place(r: Reading, hits: Hits, struck: Hit, hit: Hit) -> bool:
@@ -289,8 +311,8 @@ _POINTING = ("both", "the_group", "the_latter", "own_force", "own_place")
 _ITS = frozenset(("ه", "ها", "هم", "نا"))
 
 
-def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> Named | None:
-    """«الطرفين», «التنظيم», «الأخير»: whom they point back to."""
+def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids, state: str) -> Named | None:
+    """«الطرفين», «التنظيم», «الأخير»: whom they point back to. state: id of the state that the text is about."""
     cue = hits.cue(i, _POINTING)
     if cue is None:
         return None
@@ -300,7 +322,7 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
         sides = opposing(found, ids)
         return Named(i, cue.last, sides[0], frozenset(("both",)), "both-sides", "", tuple(sides[1:])) if sides else None
     if kind in ("own_force", "own_place"):
-        return _owned(i, cue, found, ids, kind == "own_place") if cue.suffix in _ITS else None
+        return _owned(i, cue, found, ids, kind == "own_place", state) if cue.suffix in _ITS else None
     if kind == "the_latter" and i and r.gap[i] == SPACE and r.words[i - 1].startswith("ال"):
         return None  # «الهجوم [الأخير]»
     if kind == "the_latter":
@@ -310,7 +332,7 @@ def _pointing(r: Reading, hits: Hits, i: int, found: list[Named], ids: Ids) -> N
     return Named(i, i + 1, org.id, frozenset(("org",)), "coreference", prefix) if org is not None else None
 
 
-def _owned(i: int, cue: Hit, found: list[Named], ids: Ids, theirs: bool) -> Named | None:
+def _owned(i: int, cue: Hit, found: list[Named], ids: Ids, theirs: bool, state: str) -> Named | None:
     """«قواته», «طائراتها»: the side named last; «مواقعه» behind its attacker: the side named before him."""
     sides = [n for n in found[-8:] if not n.weak and n.rule != "adjective" and "victim" not in n.flags
              and ids.armed(n.id) and i - n.last < OWNED_REACH]  # fmt: skip
@@ -318,7 +340,11 @@ def _owned(i: int, cue: Hit, found: list[Named], ids: Ids, theirs: bool) -> Name
         by = sides[-1] if i - sides[-1].last <= 2 else None
         if by is None:
             return None
+        if cue.suffix == "نا" and state and not ids.allied(state, by.id):  # «اعتدى التحالف على [مواقعنا]»
+            return Named(i, cue.last, state, frozenset(("theirs",)), "pronoun", cue.prefix)
         sides = [n for n in sides if not ids.allied(n.id, by.id)]
+    if cue.suffix == "نا":  # the speaker's, whom nothing that was hit is
+        sides = [n for n in sides if n.prefix in ("", "و", "ال")] or sides
     flags = frozenset(("theirs",) if theirs else ())
     return Named(i, cue.last, sides[-1].id, flags, "pronoun", cue.prefix) if sides else None
 

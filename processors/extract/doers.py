@@ -126,7 +126,7 @@ ANNOUNCE_REACH = 24  # words
 
 def _authority(c: Context, ids: Ids, f: Frame) -> Named | None:
     """«اعتقل 11 ناشطا ...»: whoever the last police, ministry or government named near it are."""
-    if "arrest" not in f.flags or f.type != "Arrests" or f.realis not in ("reported", "recap"):
+    if "arrest" not in f.flags or f.type != "Arrests" or hostages(c, f) or f.realis not in ("reported", "recap"):
         return None
     sentence = c.r.sentence[f.at]
     for n in c.actors.before(f.at, 6):
@@ -243,6 +243,11 @@ def weapon(c: Context, k: int) -> bool:
     """Whether the agent's word `k` is a weapon or a blow («بقصف»), whose hand stands right behind it."""
     word = c.r.words[k].lstrip("وف")
     return word.startswith("ب") and not word.startswith(("بيد", "بايد", "بايا", "بواسط"))
+
+
+def hostages(c: Context, f: Frame) -> bool:
+    """«يحتجز شخصين رهينتين», «احتجاز رهائن»: no arrest."""
+    return f.type == "Arrests" and any(c.cue(k, "hostage") for k in range(f.at, f.inner[1]))
 
 
 def verb_of(f: Frame) -> bool:

@@ -24,7 +24,7 @@ DOUBLED = "\u0651"  # the shadda of «مسيّرة»
 COMFORTABLE = 150  # a clause is widened by its neighbours up to this many code points
 RANK = ("intercept", "mob", "strong", "weapon", "capture", "abduct", "attack", "fire", "blown", "clash", "", "protest",
         "disrupt", "built", "found", "group", "control", "handed", "transfer", "arrest", "defend", "generic", "loot",
-        "destroys", "kill", "agreement", "weak")  # fmt: skip
+        "destroys", "burst", "kill", "agreement", "weak")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +219,8 @@ def no_event(c: Context, hit: Hit) -> bool:
         return False
     if "protest" in hit.entry.flags and c.cue(i - 1, "aircraft"):
         return True
-    if hit.entry.flags & {"generic", "fire"} and any(c.cue(k, "ceasing") for k in (i - 1, i - 2) if k >= 0):
-        return True  # «وقف [إطلاق نار]»
+    if hit.entry.flags & {"generic", "fire"} and any(c.cue(k, "ceasing") for k in range(max(0, i - CEASING), i)):
+        return True  # «وقف [إطلاق نار]», «وقف شامل ودائم ل[إطلاق النار]»
     if "arrest" in hit.entry.flags and c.cue(i - 1, "warrant"):
         return True  # «مذكرة [توقيف]»
     return c.cue(i - 1, "protesting", "without") is not None
@@ -239,6 +239,7 @@ def _of_machines(c: Context, hit: Hit) -> bool:
     return "kill" not in hit.entry.flags and any(c.cue(k, "cyber") for k in near)
 
 
+CEASING = 4  # words from «وقف» to what is stopped
 LEAD = 2  # sentences of the body that are its lead
 OBJECT_NEAR = 6  # words behind a verb that hold its object
 
@@ -371,6 +372,10 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             return UNREAL.get(cue.entry.get("kind"))
     if "agreement" not in hit.entry.flags and _term(c, hit, inner):
         return "planned"
+    if _any_more(c, hit):
+        return "hypothetical"
+    if hit.entry.flags & {"capture", "transfer"} and _wanted(c, hit):
+        return "planned"
     if hit.entry.get("form") == "noun" and hit.prefix.endswith("ب"):
         low = c.r.bounds(hit.first)[0]
         if any(c.cue(k, "demand") for k in range(max(low, hit.first - DEMAND), hit.first)):
@@ -403,6 +408,25 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
     if "capture" in hit.entry.flags and _of_old(c, hit):
         return "recap"
     return "reported"
+
+
+def _any_more(c: Context, hit: Hit) -> bool:
+    """«أي [هجوم] على إدلب», «المزيد من [الضربات]»: one that may come."""
+    if hit.entry.get("form") != "noun" or not hit.first or c.r.gap[hit.first] > SPACE:
+        return False
+    before = c.r.words[hit.first - 1]
+    return before.lstrip("لب") == "اي" or (before == "من" and c.r.words[hit.first - 2].endswith("المزيد"))
+
+
+def _wanted(c: Context, hit: Hit) -> bool:
+    """«تريد الحركة الإطاحة بالحكومة و[طرد] ...», «يسعى إلى [استعادة] المدينة»."""
+    if hit.entry.get("form") != "noun":
+        return False
+    low = max(c.r.bounds(hit.first)[0], hit.first - WANTED)
+    return any(c.cue(k, "wants") for k in range(low, hit.first))
+
+
+WANTED = 7  # words
 
 
 def _term(c: Context, hit: Hit, inner: tuple[int, int]) -> bool:
@@ -528,6 +552,7 @@ def _admitted(
         both = both or (between and bool(armed))  # «هدنة بين الميليشيات»
         truce = "weak" in flags and (both or tribes or (len(parties) > 1 and (hot or here)))
         truce = truce or (article.brief and len(parties) > 0 and bool(here))
+        truce = truce or (reached and "truce" in flags and hot and bool(here))
         return "agreement" if signed and truce else None
     if "loot" in flags:
         gang = [n for n in armed if n.rule != "adjective" and "police" not in n.flags]
@@ -595,6 +620,10 @@ def _admitted(
         ):
             return "protest"  # «[قمعت] ... احتجاجا»
         return "protest" if violent or (people and (here or "strong" in flags)) or (here and article.protests) else None
+    if "severs" in flags and not any(c.cue(k, "cuts") for k in range(max(inner[0], hit.first - 6), hit.first)):
+        return None
+    if "lead" in flags and c.r.sentence[hit.first] > LEAD:
+        return None  # «تحاصر المدينة منذ ...» is a state of things further on
     if "clash" in flags and "weak" in flags:
         sides = {ids.near(n.id) for n in firm if n.rule != "adjective"}
         both = any(n.also for n in armed)

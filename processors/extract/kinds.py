@@ -8,6 +8,7 @@ from itertools import pairwise
 from processors.extract.actors import UNIDENTIFIED, Ids
 from processors.extract.context import Context
 from processors.extract.context import Found as Claim
+from processors.extract.doers import hostages
 from processors.extract.frames import ANSWER_REACH, BRIEF, Frame
 from processors.extract.lexicons import Hit
 from processors.extract.phrases import backed
@@ -38,7 +39,7 @@ def typed(
         return street
     if "moved" in f.flags:
         return "Other", True
-    if "capture" in f.flags and f.trigger.entry.get("form") == "noun" and _operation(c, f):
+    if "capture" in f.flags and f.trigger.entry.get("form") == "noun" and (_operation(c, f) or _attempted(c, f)):
         return "Armed clash", True
     if "capture" in f.flags:
         takers = [r.actor for r in found if r.role == "attacker"]
@@ -48,6 +49,8 @@ def typed(
         return _attack_type(c, ids, f, found, own, claims)
     if f.type == "Shelling/artillery/missile attack" and _from_the_air(c, f):
         return "Air/drone strike", False
+    if hostages(c, f):
+        return "Abduction/forced disappearance", False
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
     return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
@@ -115,6 +118,15 @@ def _operation(c: Context, f: Frame) -> bool:
     return f.at > 0 and c.r.gap[f.at] <= SPACE and c.cue(f.at - 1, "operation") is not None
 
 
+def _attempted(c: Context, f: Frame) -> bool:
+    """«يحاول التحالف [السيطرة] على المدينة»: fought for, not taken."""
+    before = range(max(f.inner[0], f.at - ATTEMPT), f.at)
+    return any((h := c.cue(k, "tries")) and "حاول" in h.entry.text for k in before)
+
+
+ATTEMPT = 5  # words from «حاول» to what was tried
+
+
 def _street(
     c: Context, ids: Ids, f: Frame, found: Sequence[Role], own: Sequence[int], claims: Sequence[Claim], crowd: bool
 ) -> tuple[str, bool] | None:
@@ -133,8 +145,13 @@ def _street(
 def _fighter(c: Context, ids: Ids, r: Role) -> bool:
     """Whether a side is an armed group: no state's force, nor but people of a nation («الفلسطينيين»)."""
     named = c.named.get(r.first)
+    if r.rule == "clash" and r.role == "participant" and r.actor == GUNMEN:
+        return True
     nation = named is not None and named.weak
     return ids.armed(r.actor) and ids.kind(ids.near(r.actor)) not in _FORCES and not nation
+
+
+GUNMEN = "unidentified_armed_group"
 
 
 def _on_protesters(

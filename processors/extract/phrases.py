@@ -31,7 +31,7 @@ def phrase_of(c: Context, q: Quantity) -> Phrase | None:
     if before is not None:
         sides, last, rule = sides_of(c, before, q.last)
         return Phrase(before, last, sides, rule, False)
-    while c.joined(k) and c.r.words[k] in ("من", "بين", "عدد") and k - q.last < 2:
+    while c.joined(k) and c.r.words[k] in ("من", "بين", "عدد", "فقط") and k - q.last < 2:
         k += 1
     if not c.joined(k) and not _bracketed(c, q):
         return Phrase(None, q.last, (), "", False)
@@ -179,7 +179,11 @@ def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
 
 def backed(c: Context, actor: Named) -> bool:
     """«المدعومة من ...», «بقيادة ...»: named only as somebody's backer."""
-    return any(c.cue(actor.first - k, "backed") for k in (1, 2) if actor.first >= k)
+    if any(c.cue(actor.first - k, "backed") for k in (1, 2) if actor.first >= k):
+        return True
+    if not actor.prefix.startswith("ل") or any(c.r.gap[k] > SPACE for k in range(actor.first - 1, actor.first + 1)):
+        return False
+    return any(c.cue(actor.first - k, "in_aid_of") for k in (3, 4) if actor.first >= k)  # «دعما للعمليات البرية ل[..]»
 
 
 def _is_side(c: Context, noun: Hit | None, actor: Named, start: int, seen: bool) -> bool:

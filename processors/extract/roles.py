@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.extract.actors import HOMES, Ids, Named
+from processors.extract.actors import HOMES, UNIDENTIFIED, Ids, Named
 from processors.extract.context import Context, Sides
 from processors.extract.context import Found as Claim
 from processors.extract.doers import (
@@ -15,6 +15,7 @@ from processors.extract.doers import (
     accused,
     agent_at,
     doer,
+    hostages,
     thing,
     verb_of,
     weapon,
@@ -289,7 +290,7 @@ def _aimed_at(c: Context, f: Frame, k: int) -> bool:
     return c.r.words[k].startswith("ل") or c.cue(k - 1, "toward", "hits") is not None
 
 
-SHELLED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack"))
+SHELLED = frozenset(("Air/drone strike", "Shelling/artillery/missile attack", "Chemical weapon"))
 TOWN_REACH = 6  # words
 CIVIL = frozenset(("civilians", "journalists", "health_workers", "aid_workers", "prisoners", "protesters"))
 
@@ -323,6 +324,10 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
         if len({n.id for n in fighters}) > 1 or any(n.also for n in fighters):
             near = fighters
     sides = [n for n in near if n.rule != "adjective" and "victim" not in n.flags and not _owner(c, n)]
+    rivals = next((n for n in sides if (between is not None and n.first == between.last and _rivals(c, n))
+                   or (c.joined(n.last) and c.cue(n.last, "rival"))), None)  # fmt: skip
+    if rivals is not None:
+        return [Role("participant", rivals.id, rivals.first, rivals.last, "clash")]
     if len({n.id for n in sides}) < 2 and not any(n.also for n in sides):
         sides = [n for n in c.actors.between(max(low, f.at - 40), min(high, f.at + 40)) if not backed(c, n)
                  and n.rule != "adjective" and "victim" not in n.flags
@@ -347,6 +352,14 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
             alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
         return out if alone else []
     return out if len(out) > 1 else []
+
+
+def _rivals(c: Context, n: Named) -> bool:
+    """«بين [ميليشيات] متناحرة», «بين [الميليشيات] في العاصمة»: many of one kind, who fight each other."""
+    near = range(n.last, min(n.last + 3, len(c.r.words)))
+    return any(c.cue(k, "rival") for k in near if c.r.gap[k] == SPACE) or (
+        n.id in UNIDENTIFIED and not any(c.r.words[k].startswith("و") and c.r.gap[k] == SPACE for k in near)
+    )
 
 
 def _between(c: Context, f: Frame, high: int) -> Hit | None:
@@ -417,7 +430,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         return ("target", "people-hit") if hit and f.type not in PROTEST else None
     if n.id == "protesters":
         verb = trigger.entry.get("form") == "verb"
-        tries = n.last < f.at and any(c.cue(k, "tries", "does") for k in range(n.first - 1, f.at))
+        tries = n.last < f.at and any(c.cue(k, "tries", "does", "sets_off") for k in range(n.first - 1, f.at))
         acts = verb and "strong" not in f.flags and (n.last <= f.at or distance == 0)
         by = f.type in PROTEST_BY or (tries and f.type not in PROTEST) or acts
         return ("attacker", "protesters") if by else ("target", "protesters")
@@ -426,6 +439,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if n.last < f.at and any(c.cue(k, "because") and k + 1 not in c.dated and not _only_when(c, f, k)
                              for k in range(n.last, f.at)):  # fmt: skip
         return None  # «تشن [الولايات المتحدة] عملية بسبب الهجوم ...»
+    if _of_cause(c, f, n):
+        return None  # «غارات على غزة غداة تفجير استهدف [الجنود]»
     if _laid_to(c, n):
         return "attacker", "laid-to"
     if (group := _pledged(c, f, n)) is not None:
@@ -439,7 +454,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if (undone := _undone(c, f, n)) is not None:
         return "target", undone
     if _agent_before(c, n):
-        return "attacker", "agent"
+        return None if _of_another(c, f, n) else ("attacker", "agent")
     if n.last <= f.at and (accused(c, n, f.at) or _charged(c, f, n)):
         return "attacker", "accused"
     held = _belongs_before(c, n)
@@ -457,7 +472,7 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
     if "arrest" in f.flags and n.id == "unidentified_armed_group" and n.first >= f.at:
         return ("target", "arrested") if "doer" in n.flags else None  # «ألقت القبض على [المهاجم]»
     if "arrest" in f.flags and ids.kind(ids.near(n.id)) in ("state", "external", "unknown"):
-        by = n.first < f.at or distance <= 1
+        by = -1 <= n.last - f.at <= 0 if hostages(c, f) and n.first < f.at else n.first < f.at or distance <= 1
         return ("attacker", "arrester") if by and not n.prefix.startswith("ل") else None
     if n.last <= f.at and any(c.cue(k, "claimed") for k in range(n.last, f.at)):
         following = c.actors.behind(n.last, 1)
@@ -513,6 +528,16 @@ def _causes(c: Context, f: Frame, n: Named) -> bool:
     return any(c.cue(k, "causes") and c.r.gap[max(k, n.first)] == SPACE for k in (n.first - 1, n.last))
 
 
+def _of_cause(c: Context, f: Frame, n: Named) -> bool:
+    """Whether a name further on is a part of another deed, which the frame's came after or because of."""
+    if f.flags & {"kill", "weak", "clash", "moved", "capture", "transfer"} or f.type in PROTEST:
+        return False
+    for k in range(f.trigger.last, n.first):
+        if c.cue(k, "because") and (told := c.hits.at("triggers", k + 1)) and told.entry.get("form") == "noun":
+            return bool(told.entry.flags & {"generic", "strong", "attack"} or not told.entry.flags)
+    return False
+
+
 def _laid_to(c: Context, n: Named) -> bool:
     """«ضربات نسبت إلى [التحالف]», «هجوم منسوب ل[التنظيم]»."""
     near = range(max(0, n.first - 3), n.first)
@@ -534,6 +559,17 @@ def _pledged(c: Context, f: Frame, n: Named) -> tuple[str, str] | None:
 PLEDGED_REACH = 25  # words
 
 
+def _of_another(c: Context, f: Frame, n: Named) -> bool:
+    """«اعتقال محتجين ضد الهجمات التي يشنها [الجيش التركي]»: the doer of what a crowd was about."""
+    if f.flags.isdisjoint(("arrest", "protest", "agreement")) or n.first < f.trigger.last + 2:
+        return False
+    which = next((k for k in range(n.first - 1, max(f.trigger.last, n.first - 4), -1) if c.cue(k, "which")), None)
+    if which is None:
+        return False
+    near = (c.hits.at("triggers", k) for k in range(max(f.trigger.last, which - 3), which))
+    return any(h is not None and h.entry.flags & {"strong", "generic"} for h in near)
+
+
 def _only_when(c: Context, f: Frame, k: int) -> bool:
     """«نفذت الطائرات بعد ساعات من الهجوم ضربات», «واصل الجيش تقدمه بعد السيطرة على»: word `k` parts no two deeds."""
     if c.cue(k, "since_then") is None:
@@ -549,6 +585,8 @@ def _undone(c: Context, f: Frame, n: Named) -> str | None:
     k = n.first - 1
     if k < 0 or c.r.gap[n.first] > SPACE or f.at <= k < f.trigger.last:
         return None
+    if f.at == k - 1 and c.cue(k - 1, "expels") and c.hits.at("persons", k) and f.trigger.prefix in ("", "و", "ل"):
+        return "driven-out"  # «وطرد عناصر [الميليشيات]»
     if c.cue(k, "expels", "fights_off") or (k and (h := c.cue(k - 1, "fights_off")) is not None and h.last == n.first):
         return "driven-out"
     return "downs" if c.cue(k, "downs") else None
@@ -589,11 +627,15 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
         ):
             return "attacker", "killer"
         return ("target", "attacked") if distance <= ATTACKED_REACH else None
+    if "severs" in f.flags and distance >= 0:
+        return ("target", "thing-of") if distance <= SEVERED_REACH else None
     if "kill" in f.flags:
         return ("attacker", "killer") if verb and _kills(c, f, n, distance) else None
     if distance >= 0:
         if "defend" in f.flags:
             first = _first_after(c, f)
+            if n is first and distance == 1 and n.prefix in PLAIN and (own := c.hits.at("triggers", n.first - 1)):
+                return ("attacker" if own.entry.flags & {"generic", "strong"} else "target"), "repelled"
             return ("target" if first is None or ids.allied(n.id, first.id) else "attacker"), "repelled"
         hit = any(c.cue(k, "armed_target", "civil_target") for k in range(f.trigger.last, n.first))
         if verb:
@@ -613,6 +655,9 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
     if "defend" in f.flags:
         return "target", "repels"
     if verb and n.first < f.at and f.at - n.last <= 8 and c.cue(n.first - 1, "onto") is None:
+        inverted = n.last < f.at - 1 and c.cue(f.at - 1, "which") and (m := c.named.get(f.trigger.last))
+        if inverted and m is not None and m.prefix in PLAIN and ids.armed(m.id):
+            return None  # «[قوات الأمن] ... في المبنى الذي فجر المسلحون»
         nearer = [m for m in c.actors.between(n.last, f.at) if m.rule not in ("adjective", "and-nationality")]
         if any(m.prefix in ("", "ال") and c.r.words[m.first - 1] != "و" for m in nearer):
             return None  # «أكد التحالف أن [الحوثيين] استهدفوا ...»
@@ -652,6 +697,8 @@ def _belongs_before(c: Context, n: Named) -> str:
         if c.r.gap[back + 1] > SPACE or back in c.named:
             return ""
         trigger = next((h for j in (back, back - 1) if (h := c.hits.at("triggers", j)) and h.last == back + 1), None)
+        if trigger is not None and c.r.words[trigger.first] in LAID:
+            return "thing"
         if trigger is not None:
             fits = trigger.entry.get("form") == "noun" and not trigger.entry.flags & NOT_DONE
             return "attack" if fits else ""
@@ -663,6 +710,8 @@ def _belongs_before(c: Context, n: Named) -> str:
 
 
 ATTACKED_REACH = 6  # words
+SEVERED_REACH = 3  # words from «خط إمداد» to whose it is
+LAID = ("كمينا", "كمينين")  # «نصبوا [كمينا] ل», but «في [كمين] ل»: an object is laid for them
 NOT_DONE = frozenset(("moved", "transfer", "capture", "built", "kill", "agreement", "found", "group", "control",
                       "protest", "weapon"))  # fmt: skip
 
