@@ -27,7 +27,7 @@ from processors.extract.governors import (
 from processors.extract.implied import AGES, aged, bracketed_age, implied
 from processors.extract.lexicons import Hit
 from processors.extract.numbers import Quantity, hedge_after, with_hedge
-from processors.extract.parts import as_part, listed, whole_of, with_sums, with_wholes
+from processors.extract.parts import as_part, listed, whole_of, with_sides, with_sums, with_wholes
 from processors.extract.phrases import Phrase, backed, joint_noun, make, new_number, phrase_of, sides_of
 from processors.text import COMMA, SENTENCE, SPACE
 
@@ -52,7 +52,7 @@ def claims(c: Context, numbers: Sequence[Quantity]) -> list[Found]:
             _share_hedge(c, found, claim)
             found.append(claim)
             covered.update(range(claim.at, claim.last))
-    return with_wholes(c, with_sums(c, found))
+    return with_sides(with_wholes(c, with_sums(c, found)))
 
 
 def _share_hedge(c: Context, found: list[Found], claim: Found) -> None:
@@ -78,10 +78,10 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
     if phrase.noun is not None and phrase.last < len(c.r.words):
         after = next(
             (h for k in (phrase.noun.last, phrase.last) if c.joined(k) and (h := hedge_after(c.hits, k))), None
-        )
+        ) or (_far_hedge(c, phrase.noun.last) if q.hedge == "exact" else None)
         if after is not None and q.hedge == "exact":
             q = with_hedge(q, after)
-            phrase = replace(phrase, last=max(phrase.last, after.last))
+            phrase = replace(phrase, last=max(phrase.last, after.last if c.joined(phrase.noun.last) else 0))
     if q.first >= 2 and c.r.words[q.first - 1] == "اصل" and c.r.words[q.first - 2] in ("من", "ومن"):
         return None  # «من أصل 50 مخطوفاً»
     if q.vague and q.first and c.r.words[q.first - 1] == "اكبر":
@@ -94,6 +94,30 @@ def _counted(c: Context, q: Quantity, found: list[Found]) -> Found | None:
         if claim is not None:
             return claim
     return None
+
+
+def _far_hedge(c: Context, k: int) -> Hit | None:
+    """«30 شخصا مزدوج الجنسية [على الأقل]», «خمسة أشخاص، بينهم طفل، [على الأقل]»: a hedge behind more words about the
+    people who end before word `k`, or behind a part set off by commas."""
+    if k < len(c.r.words) and not c.joined(k) and c.r.gap[k] == COMMA and c.cue(k, "part") is not None:
+        for i in range(k + 2, min(k + INSERTED, len(c.r.words))):
+            if c.r.gap[i] >= COMMA:
+                return hedge_after(c.hits, i) if c.r.gap[i] == COMMA else None
+        return None
+    for i in range(k, k + 4):
+        if not c.joined(i) or c.hits.at("persons", i) is not None or c.hits.at("outcomes", i) is not None:
+            return None
+        if c.r.words[i].startswith("و") or new_number(c, i):
+            return None
+        hit = hedge_after(c.hits, i)
+        if hit is not None:
+            return hit
+        if c.cue(i, "np_stop", "block", "part") is not None:
+            return None
+    return None
+
+
+INSERTED = 9  # words of a part between commas
 
 
 def _their_number(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:
@@ -316,6 +340,8 @@ def _governed(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found |
         return None
     if outcome == "displaced" and p.noun is not None and p.noun.entry.get("category") == "detainee":
         return None  # «فرار مئات السجناء»
+    if outcome == "missing" and "weak" in hit.entry.flags and p.noun is None:
+        return None  # «فقد ألّف»
     if "loses" in hit.entry.flags and (p.noun is None or p.noun.entry.get("category") != "combatant"):
         return None
     if ("natural" in hit.entry.flags and (p.noun is None or of_disease(c, hit.first))) or demanded(c, hit):
@@ -507,11 +533,23 @@ def _coordinated(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     joined = c.r.words[q.first].startswith("و") or (q.first and c.r.words[q.first - 1] in ("و", "ومن", "ثم"))
     glued = q.first == previous.last and c.joined(q.first) and p.noun is not None and previous.rule == "governed"
     joined = joined or (glued and q.count is not None)  # «مقتل 7 من الجيش 71 إرهابياً»
-    if not joined or not 0 <= q.first - previous.last <= 2 or c.r.sentence[previous.at] != c.r.sentence[q.core]:
+    if not joined or c.r.sentence[previous.at] != c.r.sentence[q.core] or c.r.gap[q.first] >= SENTENCE:
         return None
-    if c.r.gap[q.first] >= SENTENCE:
+    if not 0 <= q.first - previous.last <= 2 and not _same_phrase(c, previous.last, q.first):
         return None
     return make(c, q, p, previous.outcome, "coordinated", found, governor=previous.governor, part_of=previous.part_of)
+
+
+def _same_phrase(c: Context, first: int, last: int) -> bool:
+    """«اثنين من موظفي [المؤسسة الوطنية للنفط] واثنين من ...»: whether words `first:last` only go on naming people."""
+    return 0 < last - first <= NAMED and all(
+        c.joined(k) and c.hits.at("outcomes", k) is None and c.hits.at("triggers", k) is None
+        and c.hits.at("persons", k) is None and not c.cue(k, "np_stop", "block", "part", "agent") and k not in c.dated
+        for k in range(first, last)
+    ) and c.joined(last)  # fmt: skip
+
+
+NAMED = 8  # words of a name
 
 
 def _new_sum(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | None:

@@ -116,8 +116,8 @@ def _can_govern(c: Context, hit: Hit, q: Quantity) -> bool:
 
 
 def is_family(c: Context, hit: Hit) -> bool:
-    """«أسرة من خمسة أفراد»: a family, not «they held her»."""
-    return hit.suffix == "ه" and hit.entry.text == "اسر" and c.r.quote(hit.first, hit.last).endswith("ة")
+    """«أسرة من خمسة أفراد», «قتلة جنودها»: a family or killers, not «they held her», «he killed him»."""
+    return hit.suffix == "ه" and hit.entry.text in ("اسر", "قتل") and c.r.quote(hit.first, hit.last).endswith("ة")
 
 
 def _kin_of(c: Context, k: int, q: Quantity) -> bool:
@@ -267,11 +267,12 @@ def unreal(c: Context, hit: Hit) -> bool:
     before = c.r.words[hit.first - 1] if hit.first and c.joined(hit.first) else ""
     if before in WHOEVER and hit.entry.get("voice") == "active" and c.r.words[hit.first].startswith(("ي", "ت")):
         return True
-    if before and c.cue(hit.first - 1, "attempt") is not None and not hit.prefix.startswith(("و", "ف")):
+    tried = c.cue(hit.first - 1, "attempt") or c.cue(hit.first - 2, "attempt") if before and hit.first > 1 else None
+    if tried is not None and tried.last == hit.first and not hit.prefix.startswith(("و", "ف")):
+        return True  # «الشروع في [قتل] 75»
+    if _may_yet(c, hit) or _whether(c, hit):
         return True
-    if _may_yet(c, hit):
-        return True
-    if hit.entry.get("voice") != "nominal":
+    if hit.entry.get("voice") not in ("nominal", "light"):
         return False
     for k in range(hit.first - 1, max(hit.first - TRIED_REACH, c.r.bounds(hit.first)[0]) - 1, -1):
         if not c.joined(k + 1) or (c.cue(k, "np_stop", "block") is not None and c.cue(k, "attempt") is None):
@@ -294,6 +295,17 @@ def _may_yet(c: Context, hit: Hit) -> bool:
     return False
 
 
+def _whether(c: Context, hit: Hit) -> bool:
+    """«لم يتضح ما إذا كان الانفجار أسفر عن [سقوط] قتلى»: what nobody knows yet."""
+    for k in range(hit.first - 1, max(hit.first - WHETHER_REACH, c.r.bounds(hit.first)[0]) - 1, -1):
+        if not c.joined(k + 1):
+            return False
+        if c.cue(k, "whether") is not None:
+            return True
+    return False
+
+
+WHETHER_REACH = 9  # words between «ما إذا» and what may have been
 MAY_REACH = 6  # words between «قد يؤدي إلى» and what it may bring
 WHOEVER = ("من", "لمن")
 TRIED_REACH = 3  # words between «حاول» and what was tried

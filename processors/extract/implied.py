@@ -25,6 +25,8 @@ from processors.text import COMMA, SENTENCE, SPACE
 
 def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     """«مقتل امرأة», «قتل فلسطينيان», «محتجاً لقي مصرعه», «سقوط قتلى», «دون إصابات»."""
+    if noun.entry.form == "plural" and noun.entry.get("side") == "same" and not c.r.words[noun.first].endswith("ن"):
+        return None  # «أخرى» is no «آخري»
     title = "title" in noun.entry.flags
     if title and (not noun.first or noun.prefix or c.hits.at("outcomes", noun.first - 1) is None):
         return None
@@ -70,10 +72,11 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
         and noun.suffix.strip("ا")
         and not one_of
         and not ("kin" in noun.entry.flags or noun.entry.get("category") in ("child", "woman"))
+        and not _countrywoman(c, noun)
     ):
         return None  # «عسكرية», «قائدها»
     defined = noun.definite or bool(noun.suffix.strip("ا")) or noun.entry.text.endswith(("ته", "تها"))
-    defined = defined and not one_of
+    defined = defined and not one_of and not _countrywoman(c, noun)
     if form == "singular" and defined and _known(c, noun, found):
         return None
     hit = _adjacent_governor(c, noun)
@@ -159,6 +162,16 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             return make(c, q, phrase, outcome.entry.get("outcome"), "implied-verb", found, last=post, governor=post - 1)
         return make(c, q, phrase, "killed", "implied-verb", found, last=post, governor=post - 1)
     return _implied_part(c, q, phrase, found)
+
+
+def _countrywoman(c: Context, noun: Hit) -> bool:
+    """«مقتل بريطانية», «استشهاد فلسطينية»: a woman of a nation, right behind what befell her."""
+    nation = not noun.entry.get("category") and noun.entry.get("singular").endswith("ي") and noun.suffix == "ه"
+    if not nation or noun.definite or noun.prefix or not noun.first or not c.joined(noun.first):
+        return False
+    hit = c.hits.at("outcomes", noun.first - 1)
+    fate_told = hit is not None and hit.last == noun.first and not hit.entry.flags
+    return hit is not None and fate_told and (hit.entry.get("voice") == "nominal" or hit.suffix == "ت")
 
 
 def _befalls(hit: Hit | None, noun: Hit) -> bool:
@@ -390,8 +403,8 @@ def _adjacent_governor(c: Context, noun: Hit) -> Hit | None:
             return None  # «قتل برصاص قناص»
         steps += 1
         if steps > 1:
-            return None
-    return None
+            return _beyond_scene(c, noun)
+    return _beyond_scene(c, noun)
 
 
 def _beyond_date(c: Context, noun: Hit) -> Hit | None:
@@ -401,9 +414,48 @@ def _beyond_date(c: Context, noun: Hit) -> Hit | None:
     k = noun.first - 1
     while k in c.dated and c.joined(k) and noun.first - k < 6:
         k -= 1
-    verb = c.hits.at("outcomes", k - 1) if k in c.dated and k else None
-    told = verb is not None and verb.entry.get("voice") in ("verb", "active") and verb.entry.get("outcome")
-    return verb if told else None
+    if k not in c.dated:
+        return None
+    for step in range(SUBJECT_REACH):  # «اعتقلت الشرطة الإيطالية، الثلاثاء، رجلاً»
+        k -= 1
+        if k < 0:
+            return None
+        verb = c.hits.at("outcomes", k)
+        if verb is not None:
+            told = verb.entry.get("voice") in ("verb", "active") and verb.entry.get("outcome")
+            whose = not step or any(j in c.named for j in range(verb.last, k + step + 1))
+            return verb if told and whose and not is_family(c, verb) else None
+        people = c.hits.at("persons", k) is not None and not c.r.words[k].startswith("ال")
+        if people or (step and not c.joined(k + 1)) or c.cue(k, "np_stop", "block") is not None:
+            return None
+    return None
+
+
+SUBJECT_REACH = 5  # words of who did it
+
+
+def _beyond_scene(c: Context, noun: Hit) -> Hit | None:
+    """«أصيب في الهجوم شخص آخر», «استشهد في غزة شاب»: the verb in front of a place or happening told before its subject.
+    The word before the subject is definite or a name, so that the two are no single phrase («في هجوم انتحاري»)."""
+    k = noun.first - 1
+    if noun.prefix or noun.definite or noun.suffix or noun.entry.form not in ("singular", "dual") or k < 2:
+        return None
+    if noun.entry.form == "dual" and not c.r.words[noun.first].endswith("ان"):
+        return None
+    if not (c.r.words[k].startswith("ال") or c.hits.at("places", k) is not None):
+        return None
+    for i in range(k - 1, max(k - SCENE_REACH, -1), -1):
+        if not c.joined(i + 1) or c.hits.at("persons", i) is not None:
+            return None
+        if c.r.words[i] in SCENE:
+            verb = c.hits.at("outcomes", i - 1) if i and c.joined(i) else None
+            passive = verb is not None and verb.entry.get("voice") in ("verb", "nominal") and verb.last == i
+            return verb if verb is not None and passive and not verb.entry.flags and verb.suffix in ("", "ت") else None
+    return None
+
+
+SCENE = ("في", "خلال", "اثر", "جراء", "قرب")
+SCENE_REACH = 5  # words between a verb and its subject
 
 
 AGES = frozenset(("عاما", "عام", "سنه", "ربيعا", "سنوات", "اعوام"))
@@ -562,22 +614,26 @@ def _denied(c: Context, i: int) -> bool:
 
 def _nobody(c: Context, noun: Hit) -> tuple[str, int] | None:
     """«دون وقوع إصابات», «لم يقتل أي من», «دون أن يؤدي إلى إصابات»: (outcome, first word), a claim of nobody."""
+    told_of = noun.last + (c.r.words[noun.last : noun.last + 1] == ("اي",))
+    if noun.entry.form == "singular" and c.joined(noun.last) and c.hits.at("persons", told_of) is not None:
+        return None  # «عدم [إصابة] مدنيين»: the people are told of next
     for back in range(1, 4):
         k = noun.first - back
         if k < 0 or c.r.gap[k + 1] > SPACE:
             return None
         if c.cue(k, "without") or (c.r.words[k] == "من" and k and c.r.words[k - 1] == "ما"):
-            outcome = noun.entry.get("outcome")
+            outcome = noun.entry.get("outcome") or _spared(c, noun)
             return (outcome, k) if outcome else None
         hit = c.hits.at("outcomes", k)
         if hit is not None and c.r.words[k + 1 : k + 2] == ("اي",) and c.cue(k - 1, "not"):
-            return hit.entry.get("outcome") or noun.entry.get("outcome"), k - 1
+            told = hit.entry.get("outcome") or noun.entry.get("outcome")
+            return told or ("killed" if "fell" in hit.entry.flags else ""), k - 1
     return _brought_none(c, noun)
 
 
 def _brought_none(c: Context, noun: Hit) -> tuple[str, int] | None:
     """«دون أن تسفر الغارة عن سقوط قتلى أو جرحى», «لم يؤد القصف إلى إصابات»: as `_nobody`."""
-    outcome = noun.entry.get("outcome")
+    outcome = noun.entry.get("outcome") or _spared(c, noun)
     if outcome not in ("killed", "injured") or noun.entry.form != "plural" or noun.definite:
         return None
     for k in range(noun.first - 1, max(noun.first - NONE_REACH, -1), -1):
@@ -588,6 +644,18 @@ def _brought_none(c: Context, noun: Hit) -> tuple[str, int] | None:
                 return outcome, k - 1
             return (outcome, k - 2) if k > 1 and c.r.words[k - 1] == "ان" and c.cue(k - 2, "without") else None
     return None
+
+
+def _spared(c: Context, noun: Hit) -> str:
+    """«عدم [مقتل] مدنيين», «لم تسفر عن [إصابة] أي مدنيين»: what did not befall people, "" if nothing is said."""
+    anybody = c.r.words[noun.first - 1] == "اي"
+    if not (noun.entry.form == "plural" or anybody) or noun.definite:
+        return ""
+    k = noun.first - 1 - anybody
+    hit = c.hits.at("outcomes", k) if k >= 0 else None
+    if hit is None or hit.entry.get("voice") != "nominal" or hit.entry.flags or not c.joined(k + 1):
+        return ""
+    return hit.entry.get("outcome")
 
 
 NONE_REACH = 10  # words between «لم يسفر» and the dead that it did not bring

@@ -154,7 +154,7 @@ def _cardinal(r: Reading, hits: Hits, i: int) -> Quantity | None:
 
 _BEFORE_DIGITS = ("reach", "np_stop", "preposition", "part", "number", "tally")  # «إلى11», «نحو30»: a space is missing
 _GLUE = {"ال", "و", "ب", "ل", "وال", "بال", "لل", "ف", "a", "the"}
-_PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "بالاف"}
+_PLURAL_SCALES = {"الاف", "الالاف", "ملايين", "مليارات", "بالاف", "بالالاف"}
 
 
 def _bare(r: Reading, k: int) -> str:

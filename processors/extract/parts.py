@@ -18,6 +18,9 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
         return None
     noun_end = p.noun.last if p.noun is not None else q.last
     marker = _marker_before(c, q.first)
+    last_told = found[-1]
+    if marker is not None and marker.first < last_told.last:
+        marker = None  # «هم [جنديان] ومدني»: the word marks the part before
     behind = _marker_behind(c, noun_end)
     partitive = c.joined(noun_end) and c.cue(noun_end, "part") and c.r.words[noun_end].startswith("من")
     after = noun_end if partitive else None
@@ -26,6 +29,9 @@ def as_part(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Found | N
     if marker is None and behind is None and after is None and not aside and rest is None:
         return _of_the_hurt(c, q, p, found)
     whole = rest if rest is not None else whole_of(c, q, found, far=behind is not None)
+    joined = c.r.words[q.first].startswith("و") and 0 <= q.first - last_told.last <= 1
+    if marker is None and joined and last_told.part_of is not None:
+        whole = last_told.part_of  # «هم جنديان وواحد من المهاجمين»
     if whole is None:
         return None
     parent = found[whole]
@@ -153,6 +159,19 @@ def with_wholes(c: Context, found: list[Found]) -> list[Found]:
 
 
 WHOLE_REACH = 6  # claims
+
+
+def with_sides(found: list[Found]) -> list[Found]:
+    """«ثلاثة أشخاص هم جنديان ومدني»: people of no side whose parts say in full whose they are."""
+    out = list(found)
+    for i, whole in enumerate(found):
+        if whole.side_rule not in ("", "person-noun") or whole.category != "unknown" or (whole.count or 0) < 2:
+            continue
+        parts = [p for p in found[i + 1 : i + WHOLE_REACH] if p.part_of == i]
+        sides = {side: (side, named) for p in parts for side, named in p.sides}
+        if sides and all(p.sides for p in parts) and sum(p.count or 0 for p in parts) == whole.count:
+            out[i] = replace(whole, sides=tuple(sides.values()), side_rule="sides-of-parts")
+    return out
 
 
 def with_sums(c: Context, found: list[Found]) -> list[Found]:

@@ -13,6 +13,7 @@ from processors.extract.context import Context
 from processors.extract.context import Found as Claim
 from processors.extract.dates import Mention
 from processors.extract.lexicons import Hit
+from processors.extract.numbers import digits
 from processors.text import COMMA, SENTENCE
 
 WINDOW_DAYS = 3  # a longer window is a series, not an incident
@@ -104,6 +105,8 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "protests"
     if _months(c, low, high) or _of_a_month(c, claim, low, high):
         return "months"
+    if _in_days(c, claim, high):
+        return "window"
     if _years_long(c, claim) or _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
         return "since"
     near = range(max(low, claim.first - 8), min(high, claim.last + 3))
@@ -151,6 +154,25 @@ def _years_long(c: Context, claim: Claim) -> bool:
         and not _parted(c, min(claim.last, k), max(claim.first, k))
         for k in range(low, high)
     )
+
+
+def _in_days(c: Context, claim: Claim, high: int) -> bool:
+    """«مقتل 140 مدنياً في 34 يوماً», «في أسبوعين من القصف»: right behind the people."""
+    for k in range(claim.last, min(claim.last + 4, high - 1)):
+        if c.r.gap[k] >= COMMA:
+            return False
+        if c.r.words[k] == "في":
+            if c.r.words[k + 1] in LONG_UNITS:
+                return c.r.words[k + 1].endswith(("ين", "ات"))
+            number = c.hits.at("numbers", k + 1)
+            end = number.last if number is not None else k + 2
+            many = int(number.entry.get("value")) if number is not None else (digits(c.r.words[k + 1]) or 0)
+            unit = c.r.words[end] if end < high else ""
+            return (unit in LONG_UNITS or (unit in DAYS and many > WINDOW_DAYS)) and many > 1
+    return False
+
+
+DAYS = frozenset(("يوما", "ايام", "يوم"))
 
 
 def _weeks_over(c: Context, claim: Claim) -> bool:
@@ -324,7 +346,7 @@ def _turns(c: Context, k: int) -> bool:
     return c.r.words[k] in MEANWHILE or (c.r.words[k] in LIVES and c.r.words[k - 1] in ("الذي", "التي"))
 
 
-LIVES = frozenset(("يشهد", "تشهد", "يعيش", "تعيش", "يعاني", "تعاني", "يخوض", "تخوض"))
+LIVES = frozenset(("تاتي", "ياتي", "يشهد", "تشهد", "يعيش", "تعيش", "يعاني", "تعاني", "يخوض", "تخوض"))
 MEANWHILE = frozenset(("حيث", "بينما", "فيما"))
 
 
