@@ -60,6 +60,7 @@ def dates(r: Reading, hits: Hits, numbers: dict[int, Quantity], today: dt.date |
         readings = (m for rule in RULES if (m := rule(r, hits, numbers, i, today)) is not None)
         mention = _same_day(r, hits, i, found) or next(readings, None)
         if mention is not None:
+            mention = _same_year(r, hits, mention, found)
             found.append(_with_since(r, hits, mention, today))
             end = found[-1].last
     return found
@@ -77,6 +78,25 @@ def _same_day(r: Reading, hits: Hits, i: int, found: Sequence[Mention]) -> Menti
     if known is None:
         return None
     return replace(known, first=i, last=second.last, basis="relative", kind="point", rule="same-day", days=0)
+
+
+def _same_year(r: Reading, hits: Hits, m: Mention, found: Sequence[Mention]) -> Mention:
+    """«في تموز/يوليو [من العام نفسه]»: a day or month of the year named last."""
+    if m.rule != "month-name" or m.start is None or m.end is None or not _near(r, m.last + 1, SPACE):
+        return m
+    unit = _time(hits, m.last + 1, "unit_the", "same") if r.words[m.last] == "من" else None
+    other = _time(hits, unit.last, "unit_the", "same") if unit is not None and _near(r, unit.last, SPACE) else None
+    if unit is None or other is None or unit.entry.get("kind") == other.entry.get("kind"):
+        return m
+    named = unit if unit.entry.get("kind") == "unit_the" else other
+    known = next((x for x in reversed(found) if x.kind == "point" and x.start is not None), None)
+    if named.entry.get("value") != "year" or known is None or known.start is None:
+        return m
+    try:
+        start, end = m.start.replace(year=known.start.year), m.end.replace(year=known.start.year)
+    except ValueError:
+        return m
+    return replace(m, last=other.last, start=start, end=end, rule="same-year")
 
 
 def _time(hits: Hits, i: int, *kinds: str) -> Hit | None:
@@ -125,6 +145,8 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
         year, k = int(r.words[j]), j + 1
     elif j - k >= 1 and _near(r, j) and (past := _time(hits, j, "past", "current")) is not None and today:
         year, k = today.year - (past.entry.get("kind") == "past"), past.last
+    if "beside" in month.entry.flags and day is None and back is None and year is None and not _month_before(r, month):
+        return None
     if year is None and today is not None:
         year = _year_of(day, number, back.entry.get("kind") if back else "", today)
     basis: Literal["text", "relative"] = "text"
@@ -143,6 +165,12 @@ def _absolute(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, toda
         begin = dt.date(year, number, opened[1])
         return Mention(opened[0], k, begin, end, "days", "text", "window", "day-range", (end - begin).days)
     return Mention(first, k, start, end, "day" if day else "month", basis, "point", rule)
+
+
+def _month_before(r: Reading, month: Hit) -> bool:
+    """«شهر [ماي]», «حزيران/[جوان]»: a word that is a name too stands behind «month» or another month's name."""
+    k = month.first - 1
+    return k >= 0 and r.gap[k + 1] <= COMMA and (r.words[k] in ("شهر", "وشهر", "لشهر", "بشهر"))
 
 
 def _father(r: Reading, month: Hit) -> bool:
@@ -180,6 +208,8 @@ def _part_of_month(
     if not _near(r, k, SPACE):
         return None
     whole = _absolute(r, hits, numbers, k, today) or _past_unit(r, hits, numbers, k, today)
+    if whole is None and (year := _numbered_year(r, hits, numbers, k, today)) is not None:
+        return _edge_of_year(i, year, edge.entry.get("kind"))
     if whole is None or whole.precision != "month" or whole.start is None:
         return None
     first = whole.start.replace(day=1)
@@ -188,6 +218,32 @@ def _part_of_month(
     start, end = {"begin": (first, first.replace(day=10)), "middle": (first.replace(day=10), first.replace(day=20)),
                   "end": (first.replace(day=20), last)}[kind]  # fmt: skip
     return Mention(i, whole.last, start, end, "days", whole.basis, "point", f"month-{kind}")
+
+
+def _numbered_year(
+    r: Reading, hits: Hits, numbers: dict[int, Quantity], k: int, today: dt.date | None
+) -> Mention | None:
+    """«أوائل [عام 2018]», «مطلع [2018]»: a year behind the word that tells its part."""
+    named = r.words[k] in ("عام", "العام", "سنه")
+    at = k + named
+    if not _near(r, at, SPACE) or not (r.words[at].isdigit() and len(r.words[at]) == 4):
+        return None
+    if not EARLIEST <= int(r.words[at]) <= 2100:
+        return None
+    year = int(r.words[at])
+    return Mention(k, at + 1, dt.date(year, 1, 1), dt.date(year, 12, 31), "year", "text", "point", "year")
+
+
+EDGES = {"begin": (1, 3), "middle": (5, 8), "end": (10, 12)}  # months of the parts of a year
+
+
+def _edge_of_year(i: int, year: Mention, part: str) -> Mention:
+    """A part of a year, from word `i` on."""
+    assert year.start is not None
+    low, high = EDGES[part]
+    first = dt.date(year.start.year, low, 1)
+    last = dt.date(first.year, high, calendar.monthrange(first.year, high)[1])
+    return Mention(i, year.last, first, last, "month", year.basis, "point", "year-edge")
 
 
 def _same_month(r: Reading, hits: Hits, i: int, k: int, day: int | None, today: dt.date | None) -> Mention | None:
@@ -470,12 +526,13 @@ def _calendar_unit(
     if today is None:
         return Mention(i, k, None, None, "unknown", "relative", kind, "calendar-unit")
     past = tense is not None and tense.entry.get("kind") == "past"
-    if unit == "week":
-        start = today - dt.timedelta(days=7 + today.weekday() if past else today.weekday())
-        end = start + dt.timedelta(days=6)
-        # news weeks begin on Sunday or Monday
-        start = start - dt.timedelta(days=1)
-        return Mention(i, k, start, min(end, today), "week", "relative", kind, "week", 7)
+    if unit == "week":  # news weeks begin on Sunday or Monday
+        if past:
+            start = today - dt.timedelta(days=7 + (today.weekday() + 1) % 7)
+            end = min(start + dt.timedelta(days=7), today - dt.timedelta(days=1))
+            return Mention(i, k, start, end, "week", "relative", kind, "week", 7)
+        start = today - dt.timedelta(days=today.weekday() + 1)
+        return Mention(i, k, start, today, "week", "relative", kind, "week", 7)
     if unit == "month":
         month_end = today.replace(day=1) - dt.timedelta(days=1) if past else today
         return Mention(i, k, month_end.replace(day=1), month_end, "month", "relative", kind, "month", 30)
@@ -490,6 +547,12 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     edge = _time(hits, i, "begin", "middle", "end")
     if edge is not None:
         k = edge.last
+    this = _time(hits, k, "current") if r.words[k] == "هذا" else None
+    if this is not None:  # «في وقت سابق من هذا الشهر»
+        unit = _time(hits, this.last, "unit_the") if _near(r, this.last, SPACE) else None
+        if unit is None or unit.entry.get("value") not in ("week", "month", "year") or _later(r, i):
+            return None
+        return _calendar_unit(i, unit.last, unit.entry.get("value"), this, today, "point")
     unit = _time(hits, k, "unit_the")
     if edge is not None and unit is not None and unit.entry.get("value") == "week":
         return _part_of_week(r, hits, i, edge.entry.get("kind"), unit.last, today)
@@ -504,12 +567,13 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
         return _calendar_unit(i, unit.last, unit.entry.get("value"), None, today, "point") if lasting else None
     mention = _calendar_unit(i, tense.last, unit.entry.get("value"), tense, today, "point")
     if edge is not None and mention.start is not None and mention.precision == "year":
-        year = mention.start.year
-        edges = {"begin": (1, 3), "middle": (5, 8), "end": (10, 12)}
-        low, high = edges[edge.entry.get("kind")]
-        span = dt.date(year, low, 1), dt.date(year, high, calendar.monthrange(year, high)[1])
-        return Mention(i, mention.last, *span, "month", "relative", "point", "year-edge")
+        return _edge_of_year(i, mention, edge.entry.get("kind"))
     return mention
+
+
+def _later(r: Reading, i: int) -> bool:
+    """«في وقت لاحق [هذا الأسبوع]», «لاحقاً من [هذا الشهر]»: what is still to come."""
+    return any(k >= 0 and r.words[k] in ("لاحق", "لاحقا") for k in (i - 1, i - 2))
 
 
 def _part_of_week(r: Reading, hits: Hits, i: int, part: str, k: int, today: dt.date | None) -> Mention | None:
