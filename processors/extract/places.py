@@ -72,9 +72,11 @@ def places(r: Reading, hits: Hits, taken: set[int], dateline: frozenset[int] = f
 
 def _origin(r: Reading, hits: Hits, i: int) -> str:
     """The rule for a name at word `i` that tells where people are from: «أهالي X»; «ثلاثة مقاتلين من X» (`origin-of`:
-    of the dead, for one may also be taken or driven from there); else ""."""
+    of the dead, for one may also be taken or driven from there), or planes and rockets («أقلعت من X»); else ""."""
     if not i or r.gap[i] > SPACE:
         return ""
+    if r.words[i - 1] == "من" and i > 1 and hits.cue(i - 2, ("sets_out",)):
+        return "origin"
     if hits.cue(i - 1, ("origin",)) or (i > 1 and r.words[i - 1] in ("في", "من") and hits.cue(i - 2, ("origin",))):
         return "origin"
     if r.words[i - 1] != "من":
@@ -92,7 +94,8 @@ BARE = frozenset(("name", "origin", "origin-of", "street"))  # rules of names th
 
 def _borrowed(r: Reading, hits: Hits, i: int) -> bool:
     """Whether a ship, an embassy or the like bears the name that begins at word `i` («تحمل اسم ...»)."""
-    return i > 0 and r.gap[i] == SPACE and hits.cue(i - 1, ("named_after",)) is not None
+    near = (hits.cue(k, ("named_after",)) for k in (i - 1, i - 2) if k >= 0)
+    return i > 0 and r.gap[i] == SPACE and any(cue is not None and cue.last == i for cue in near)
 
 
 def _homeland(r: Reading, hits: Hits, i: int) -> Found | None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from processors.extract.along import Along
 from processors.extract.context import Context
+from processors.extract.dates import DAYS_BEFORE
 from processors.extract.frames import Frame
 from processors.extract.places import ORDER, WIDTH_KM, distance_km, wide
 from processors.extract.places import Found as Place
@@ -119,7 +120,8 @@ def _aside(c: Context, f: Frame, p: Place) -> bool:
     """«قبل ساعات من افتتاح السفارة في القدس»: the place of something that only dates the event."""
     low = max(c.r.bounds(p.first)[0], p.first - ASIDE)
     k = next((k for k in range(p.first - 1, low - 1, -1) if c.cue(k, "aside")), -1)
-    dates = k in c.dated or k + 1 in c.dated  # «قبل [منتصف ليل الخميس] بلدة كذا»
+    at = next((m for j in (k, k + 1) if (m := c.dated.get(j))), None)
+    dates = at is not None and at.rule != DAYS_BEFORE  # «قبل [منتصف ليل الخميس] بلدة كذا»
     return k >= 0 and not dates and not k < f.at < p.first
 
 

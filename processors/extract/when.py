@@ -28,6 +28,9 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     the day on which somebody spoke of it («أعلن الجيش الأحد أن ...»)."""
     low, high = c.r.bounds(f.at)
     near = {m.first: m for k in range(max(low, f.at - REACH), min(high, f.at + REACH)) if (m := c.dated.get(k))}
+    eve = _day_before(c, f, list(near.values()))
+    if eve is not None:
+        return eve, True
     near = {k: m for k, m in near.items() if not _of_another(c, f, m)}
     earlier = of_another_day(c, f, list(near.values()))
     if earlier is not None:
@@ -35,7 +38,7 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     here = [m for m in near.values() if m.rule != DAYS_BEFORE]
     inner = [m for m in here if f.inner[0] <= m.first < f.inner[1]]
     own = [m for m in inner if not spoken(c, m, f.at)]
-    others = [m for m in here if not spoken(c, m, f.at)]
+    others = [m for m in here if not spoken(c, m, f.at) and m.rule not in SO_FAR]
     headline = c.r.sentences[c.r.sentence[f.at]].headline
     later = resumed_day(c, f) if not (own or others or headline) else None
     if later is not None:
@@ -49,19 +52,77 @@ def date_of(c: Context, f: Frame) -> tuple[Mention | None, bool]:
     return None, False
 
 
+def _day_before(c: Context, f: Frame, near: Sequence[Mention]) -> Mention | None:
+    """«قصف الجيش ... السبت، [غداة] اشتباكات ...»: the day before the one that the news is of."""
+    words = range(f.at - 1, max(c.r.bounds(f.at)[0], f.at - EVE) - 1, -1)
+    k = next((k for k in words if c.cue(k, "day_after")), None)
+    if k is None or any(c.r.gap[j] > SPACE for j in range(k + 1, f.at + 1)):
+        return None
+    days = [m for m in near if m.kind == "point" and m.precision == "day" and m.rule != DAYS_BEFORE and m.first < k]
+    if not days or days[-1].start is None or days[-1].end is None:
+        return None
+    back = dt.timedelta(days=1)
+    try:
+        return replace(days[-1], start=days[-1].start - back, end=days[-1].end - back, rule="day-before")
+    except OverflowError:
+        return None
+
+
+EVE = 3  # words from «the day after» to what was
+SO_FAR = ("month", "year-current")  # «هذا الشهر»: dates only what its own clause tells
+
+
 def _of_another(c: Context, f: Frame, m: Mention) -> bool:
     """Whether a time expression behind the trigger tells of something else: what was the day before («غداة احتجاجات
     الجمعة»), what a new clause tells («..., وقد لقي ... الخميس»), or, of a year in the lead, what a relative clause
     does («اعتقال نائب ...، الذي ... محاولة الانقلاب عام 2016»)."""
+    if _of_a_war(c, f, m) or _since_then(c, f, m):
+        return True
     if m.first < f.at:
         return any(c.cue(k, "day_after") for k in range(m.last, f.at))
     between = range(f.trigger.last, m.first)
+    if m.precision in ("week", "month", "year") and any(c.cue(k, "earlier_than") for k in between):
+        return True
     if any(c.cue(k, "day_after") for k in between):
         return True
     if not f.inner[0] <= m.first < f.inner[1] and any(c.cue(k, "new_clause") for k in between):
         return True
     lead = c.r.sentence[f.at] < RESUMED
     return lead and m.precision == "year" and any(c.cue(k, "which") for k in between[1:])
+
+
+def _of_a_war(c: Context, f: Frame, m: Mention) -> bool:
+    """«في أكبر معركة في [الحرب المستمرة] منذ ثلاث سنوات»: how long the war has lasted that the event belongs to."""
+    if m.kind not in ("since", "window"):
+        return False
+    low = max(c.r.bounds(m.first)[0], m.first - OF_WAR)
+    return any(c.cue(k, "war") and k > f.at and c.hits.at("triggers", k) is None for k in range(low, m.first))
+
+
+def _since_then(c: Context, f: Frame, m: Mention) -> bool:
+    """«[للمرة الأولى منذ] الهدنة العام الماضي», «[أعنف] الغارات [منذ] حرب 2014»: the date of what a first or greatest
+    one is counted from, unless the event itself is."""
+    low = c.r.bounds(m.first)[0]
+    if m.kind == "since":
+        return f.at < m.first and _greatest(c, low, m.first)
+    if m.first < f.at and any(c.cue(k, "block") for k in range(m.last, f.at)):
+        return False  # «..., عندما [استهدفت] ...» goes on about it
+    for k in range(m.first - 1, max(low, m.first - SINCE) - 1, -1):
+        if c.r.gap[k + 1] > SPACE or c.hits.at("triggers", k) is f.trigger:
+            return False
+        if c.cue(k, "since"):
+            return _greatest(c, low, k)
+    return False
+
+
+def _greatest(c: Context, low: int, since: int) -> bool:
+    """Whether «the first», «the greatest» stands before word `since`."""
+    return any(c.cue(k, "superlative") for k in range(max(low, since - GREATEST), since))
+
+
+OF_WAR = 6  # words from a war to how long it has lasted
+SINCE = 7  # words from «since» to the date of what it counts from
+GREATEST = 10  # words from «the first», «the greatest» to «since»
 
 
 def resumed_day(c: Context, f: Frame) -> Mention | None:
@@ -121,6 +182,8 @@ def spoken(c: Context, m: Mention, trigger: int) -> bool:
     """Whether a day is that of a statement: a verb of speech stands before it, with neither a «that» nor the trigger or
     another verb of violence between."""
     low = max(c.r.bounds(m.first)[0], m.first - SPEECH)
+    if _judged(c, m):
+        return True
     for k in range(m.first - 1, low - 1, -1):
         if c.cue(k, "that", "that_they") or k == trigger:
             return False
@@ -135,6 +198,18 @@ def spoken(c: Context, m: Mention, trigger: int) -> bool:
     return False
 
 
+def _judged(c: Context, m: Mention) -> bool:
+    """«[أدانت] السعودية الهجوم على بلدة كذا، الأحد.»: a day set apart at the end of a sentence that condemns."""
+    low, high = c.r.bounds(m.first)
+    ends = m.last >= high or c.r.gap[m.last] > SPACE
+    if m.precision not in ("day", "days") or c.r.gap[m.first] <= SPACE or m.first <= low or not ends:
+        return False
+    return any(c.cue(k, "judges") for k in range(low, min(low + OPENING, m.first)))
+
+
+OPENING = 12  # words of a sentence, a dateline among them, in which its verb stands
+
+
 def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) -> str:
     """reported, or recap for what words or day make background; a frame that is not told as done keeps its own."""
     if f.realis not in TOLD:
@@ -143,7 +218,9 @@ def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) ->
         return "recap"
     if f.realis == "recap":
         recent = date is not None and date.end is not None and today is not None and (today - date.end).days <= 1
-        return "reported" if recent and date is not None and date.kind == "point" else "recap"
+        short = date is not None and date.start is not None and date.end is not None and (
+            date.end - date.start).days <= NEWS_DAYS  # fmt: skip
+        return "reported" if recent and short and date is not None and date.kind == "point" else "recap"
     if _background(c, f, date):
         return "recap"
     if date is None or date.end is None or today is None:
