@@ -139,14 +139,36 @@ def _with_background(incidents: list[Incident]) -> list[Incident]:
         if older.best.realis != "recap":
             continue
         for i in news:
-            if _same_toll(older, i) and all(_types(t, u) and _sides(t, u) and not _elsewhere(t, u)
-                                            for t in older.compared for u in i.compared):  # fmt: skip
+            told = _same_toll(older, i) or _its_day(older, i)
+            if told and all(_types(t, u) and _sides(t, u) and not _elsewhere(t, u)
+                            for t in older.compared for u in i.compared):  # fmt: skip
                 for t in older.tellings:
                     t.realis = "reported"
                 i.tellings += older.tellings
                 gone.append(older)
                 break
     return [i for i in incidents if not any(i is g for g in gone)]
+
+
+def _its_day(older: Incident, news: Incident) -> bool:
+    """Whether the first lines tell, with the day of an announcement alone, what a later sentence gives its own, earlier
+    day: of one type, at one place, by one side, with no other number of dead; without a day with the same."""
+    if any(t.firm and t.date is not None for t in news.tellings):
+        return False
+    first = older.tellings[0]
+    dated = [t.date for t in older.tellings if t.firm and t.date is not None and t.date.precision == "day"]
+    said = [t.date.start for t in news.tellings if t.date is not None and t.date.start is not None]
+    if not dated or first.besides or first.apart or first.sentence > LEAD + 2 or older.type != news.type:
+        return False
+    if any(d.start is None or any((day - d.start).days > ANNOUNCED for day in said) for d in dated):
+        return False
+    by = [t for t in news.tellings if not t.inherited and t.keys & first.keys and _sides_named(t) & _sides_named(first)]
+    mine, theirs = _most(older), _most(news)
+    alike = all(theirs.get(k, n) == n for k, n in mine.items())
+    return bool(by) and not first.inherited and alike and (bool(said) or bool(mine.keys() & theirs.keys()))
+
+
+ANNOUNCED = 100  # days from an incident to the news about it
 
 
 def _without_news(incidents: list[Incident]) -> list[Incident]:
@@ -303,7 +325,7 @@ def _places(a: Told, b: Told) -> bool:
         return True
     if any(all(p.precision == "region" for p in t.places) for t in (a, b)) and a.countries & b.countries:
         return True
-    unknown = a.type == b.type and any(not any(p.row for p in t.places) for t in (a, b))
+    unknown = (a.type == b.type or a.generic or b.generic) and any(not any(p.row for p in t.places) for t in (a, b))
     return a.inherited or b.inherited or (unknown and abs(a.sentence - b.sentence) <= 4)
 
 
