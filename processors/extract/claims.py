@@ -177,7 +177,8 @@ def _told_among(c: Context, q: Quantity) -> Hit | None:
     """«وكان بين قتلى التفجيرين اللذين ... تسعة صحافيين»: the dead or hurt that begin the clause of a number."""
     low = c.r.bounds(q.core)[0]
     for k in range(q.first - 1, max(low, q.first - AMONG_REACH), -1):
-        if not c.joined(k + 1) or (c.cue(k, "block") is not None and c.r.words[k] != "التي"):
+        parted = not c.joined(k + 1) and not (k + 1 == q.first and c.r.gap[q.first] == COMMA)
+        if parted or (c.cue(k, "block") is not None and c.r.words[k] != "التي"):
             return None
         fated = c.hits.at("persons", k)
         if fated is not None and fated.entry.form == "plural" and fated.entry.get("outcome"):
@@ -200,6 +201,8 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     governor = overriding(c, governor_of(c, q, found), outcome, p.joint) if outcome in MENDED else None
     if governor is not None and demanded(c, governor):
         return None
+    if governor is None and outcome in CUSTODY and c.r.words[q.core] in ALL:
+        return None  # «قرر كل المعتقلين استئناف الأحكام»
     if governor is not None:
         after = fate(c, governor)
         if after == "released" and not p.sides:
@@ -217,6 +220,8 @@ def _own_outcome(c: Context, q: Quantity, p: Phrase, found: list[Found]) -> Foun
     return make(c, q, p, outcome, "number-noun", found, first=first, part_of=part)
 
 
+CUSTODY = frozenset(("captured", "missing", "displaced"))
+ALL = frozenset(("كل", "جميع", "كافه", "بعض"))
 SHARES = frozenset(("معظم", "غالبيه", "اغلب", "بعض"))
 
 

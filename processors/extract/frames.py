@@ -818,7 +818,7 @@ def crime(c: Context, ids: Ids, claims: Sequence[Claim]) -> bool:
     for h in c.hits.of("triggers"):
         if h.entry.flags & {"strong", "protest", "capture", "agreement"} and not h.entry.flags & SLIGHT:
             return False
-    if any((cue := c.cue(k, "political", "politics")) and not _press(c, cue) for k in c.hits.cues):
+    if any((cue := c.cue(k, "political", "politics", "onslaught")) and not _press(c, cue) for k in c.hits.cues):
         return False
     if any(k.category in ("combatant", "journalist") and k.outcome != "captured" for k in claims):
         return False

@@ -45,7 +45,8 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
     none = _nobody(c, noun)
     if none is not None and none[0]:
         among = c.joined(noun.last) and c.r.words[noun.last] in ("في", "بين", "من", "لدي")
-        phrase = Phrase(noun, noun.last, *(_flat(sides_of(c, noun, noun.last)) if among else ((), "")), False)
+        told = among or noun.entry.get("side").startswith("civilians")
+        phrase = Phrase(noun, noun.last, *(_flat(sides_of(c, noun, noun.last)) if told else ((), "")), False)
         zero = replace(q, count=0, hedge="exact")
         return make(c, zero, phrase, none[0], "nobody", found, first=none[1], governor=none[1])
     form = noun.entry.form
@@ -144,6 +145,9 @@ def implied(c: Context, noun: Hit, found: list[Found]) -> Found | None:
             phrase = replace(phrase, sides=(("prisoners", None),), side_rule="captives")
         return make(c, q, phrase, fate(c, hit), "implied-" + form, found, first=hit.first, governor=hit.first)
     if form == "singular" and noun.definite and not one_of:
+        named = _named_fate(c, noun)
+        if named is not None:
+            return make(c, q, phrase, named[0], "named-fate", found, last=named[1], governor=named[1] - 1)
         marked = bool(noun.first) and c.joined(noun.first) and c.cue(noun.first - 1, "part") is not None
         phrase = replace(phrase, last=max(phrase.last, _name_end(c, noun.last)))
         return as_part(c, q, phrase, found) if marked and found else None
@@ -530,6 +534,41 @@ def _death_after(c: Context, noun: Hit) -> int | None:
         if c.cue(k, "np_stop", "block"):
             return None
     return None
+
+
+def _named_fate(c: Context, noun: Hit) -> tuple[str, int] | None:
+    """«إن القيادي في الجماعة سالم العامري لقي مصرعه», «أن المقاتلة سارة حسن قتلت في ...»: (outcome, end) of one person
+    whom a clause names first."""
+    if not noun.first or c.r.words[noun.first - 1] not in CLAUSE:
+        return None
+    end = 0  # of a group's name
+    for k in range(noun.last, noun.last + FATE_AFTER):
+        end = c.named[k].last if k in c.named else end
+        if k >= len(c.r.words) or c.r.gap[k] >= SENTENCE or c.cue(k, "block") is not None:
+            return None
+        verb = c.hits.at("outcomes", k)
+        if k < end:
+            continue
+        if verb is None:
+            people = c.hits.at("persons", k)
+            if new_number(c, k) or (people is not None and people.entry.form != "singular"):
+                return None
+            continue
+        if k == noun.last or verb.prefix or verb.suffix not in ("", "ت"):
+            return None  # «الفتاة قتلت»: nobody is named
+        if "pair" in verb.entry.flags:
+            return "killed", min(verb.last + 1, len(c.r.words))
+        if not c.joined(k) or verb.entry.get("voice") != "verb" or verb.entry.flags:
+            return None
+        k = verb.last
+        done = not c.joined(k) or c.cue(k, "np_stop", "agent") is not None or k in c.dated
+        told = done or c.r.words[k].startswith("ب")
+        return (verb.entry.get("outcome"), k) if told and not _hits_others(c, k) else None
+    return None
+
+
+CLAUSE = frozenset(("ان", "بان", "وان"))
+FATE_AFTER = 10  # words of a name and title
 
 
 def _befell(c: Context, noun: Hit) -> int | None:

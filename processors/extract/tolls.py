@@ -107,6 +107,9 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "months"
     if _in_days(c, claim, high):
         return "window"
+    near = range(max(low, claim.first - SO_FAR), min(high, claim.last + SO_FAR))
+    if (claim.count or 0) >= MANY_SO_FAR and any(c.cue(k, "so_far") for k in near):
+        return "so-far"
     if _years_long(c, claim) or _weeks_over(c, claim) or _of_all_since(c, claim) or _begun(c, claim, high):
         return "since"
     near = range(max(low, claim.first - 8), min(high, claim.last + 3))
@@ -116,7 +119,7 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
         return "many"
     if claim.outcome == "killed" and claim.hedge == "thousands":
         return "many"
-    if claim.count is not None and claim.count >= MANY and claim.outcome in ("killed", "injured", "killed_or_injured"):
+    if claim.count is not None and claim.count >= MANY and claim.outcome in HURT:
         return "many"
     if (claim.count or 0) >= MANY_FALLEN and any(
         c.cue(k, "during") and c.r.words[k + 1] in CAMPAIGNS for k in range(claim.last, min(claim.last + 14, high - 1))
@@ -137,6 +140,7 @@ def _own(c: Context, claim: Claim, known: bool) -> str:
 
 
 MANY_FALLEN = 100
+HURT = frozenset(("killed", "injured", "killed_or_injured", "neutralised"))
 CAMPAIGNS = frozenset(("العمليه", "العمليات", "الحمله", "المعارك", "المعركه"))
 
 
@@ -172,6 +176,8 @@ def _in_days(c: Context, claim: Claim, high: int) -> bool:
     return False
 
 
+SO_FAR = 3  # words between «حتى الآن» and the people
+MANY_SO_FAR = 30  # fewer may be one incident's, whose dead are still counted
 DAYS = frozenset(("يوما", "ايام", "يوم"))
 
 
