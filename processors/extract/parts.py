@@ -93,6 +93,8 @@ def _marker_behind(c: Context, k: int) -> int | None:
             return i
         if c.hits.at("outcomes", i) is not None or new_number(c, i):
             return None
+        if c.cue(i, "vague", "dozens", "hundreds", "thousands") is not None:
+            return None  # «عشرات القتلى و[العديد من] الجرحى»
     return None
 
 

@@ -235,13 +235,13 @@ def new_number(c: Context, k: int) -> bool:
 
 
 def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int, str]:
+    ranks = c.cue(start + 1, "ranks") if c.joined(start) and c.joined(start + 1) else None
+    if ranks is not None and ranks.suffix in ITS and (owner := _owner(c, start)) is not None:
+        return ((owner.id, owner),), start, "pronoun"  # «12 قتيلاً في صفوفهم»
     if noun is None:
         return (), start, ""
-    if noun.suffix in ("ه", "ها", "هم") and noun.entry.get("category") == "combatant":
-        owner = next((n for n in c.actors.before(noun.first, 20) if n.last <= noun.first and not n.weak
-                      and n.rule != "adjective" and "victim" not in n.flags), None)  # fmt: skip
-        if owner is not None:
-            return ((owner.id, owner),), start, "pronoun"
+    if noun.suffix in ITS and noun.entry.get("category") == "combatant" and (owner := _owner(c, noun.first)):
+        return ((owner.id, owner),), start, "pronoun"
     side = noun.entry.get("side") or _side_of_epithet(c, noun)
     if side == "same":
         return (), start, "same"
@@ -257,6 +257,15 @@ def _sides_of_noun(c: Context, noun: Hit | None, start: int) -> tuple[Sides, int
     if side:
         return ((side.rstrip("?"), None),), start, "person-noun"
     return (), start, ""
+
+
+ITS = ("ه", "ها", "هم")
+
+
+def _owner(c: Context, k: int) -> Named | None:
+    """The force named last before word `k`."""
+    return next((n for n in c.actors.before(k, 20) if n.last <= k and not n.weak and n.rule != "adjective"
+                 and "victim" not in n.flags), None)  # fmt: skip
 
 
 def _telling_army(c: Context, noun: Hit) -> Named | None:
