@@ -27,11 +27,20 @@ def _speaker_did(c: Context, ids: Ids, f: Frame) -> Named | None:
     low = c.r.bounds(f.at)[0]
     done = (k for k in range(f.at - 1, max(low, f.at - DID_REACH) - 1, -1) if c.cue(k, "does"))
     at = f.at if verb_of(f) else next(done, low)
+    if at == low:
+        at = next((k for k in range(f.at - 1, max(low, f.at - SLEW_REACH), -1) if _slew(c, k)), low)
     if at - 1 <= low or not c.cue(at - 1, "that_they"):
         return None
     before = _speaking(c, low, at) or next(iter(c.actors.before(at, 1)), None)
     good = before is not None and before.first >= low and before.rule != "adjective" and ids.armed(before.id)
     return before if good else None
+
+
+def _slew(c: Context, k: int) -> bool:
+    """«أنها [قتلت] عشرة في غارة»: a verb of killing right behind what a speaker says of himself."""
+    told = c.hits.at("triggers", k)
+    return told is not None and told.entry.get("form") == "verb" and "kill" in told.entry.flags and (
+        c.cue(k - 1, "that_they") is not None)  # fmt: skip
 
 
 def _speaking(c: Context, low: int, at: int) -> Named | None:
@@ -43,6 +52,7 @@ def _speaking(c: Context, low: int, at: int) -> Named | None:
     return None
 
 
+SLEW_REACH = 9  # words from «أنها قتلت» to the strike
 DID_REACH = 4  # words from «نفذ» to what was done
 
 

@@ -198,7 +198,7 @@ def no_event(c: Context, hit: Hit) -> bool:
         return True
     if "blown" in hit.entry.flags and i in c.dated:
         return True  # «[فجر] الأحد»
-    if _unlike(c, hit):
+    if _unlike(c, hit) or _oration(c, hit) or _found_beside(c, hit):
         return True
     if "clash" in hit.entry.flags and hit.prefix in ("ل", "لل", "ول", "ولل") and hit.entry.text.endswith("قتال"):
         return True  # «سافروا [للقتال] مع»
@@ -224,6 +224,39 @@ def no_event(c: Context, hit: Hit) -> bool:
     if "arrest" in hit.entry.flags and c.cue(i - 1, "warrant"):
         return True  # «مذكرة [توقيف]»
     return c.cue(i - 1, "protesting", "without") is not None
+
+
+def _oration(c: Context, hit: Hit) -> bool:
+    """«شن وزير الخارجية، الجمعة، [هجوما] على», «[هاجم] ترامب»: words of a man of words."""
+    if hit.entry.flags != {"generic"}:
+        return False
+    if hit.entry.get("form") == "verb":
+        return hit.last < len(c.r.words) and c.joined(hit.last) and c.cue(hit.last, "orator") is not None
+    if not c.r.words[hit.first].startswith("هجوم"):
+        return False
+    for k in range(max(c.r.bounds(hit.first)[0], hit.first - ORATION), hit.first - 1):
+        if c.cue(k, "wages") and c.cue(k + 1, "orator"):
+            return True
+    return False
+
+
+ORATION = 14  # words
+
+
+def _found_beside(c: Context, hit: Hit) -> bool:
+    """«قتل ستة ... وضبط بحوزتهم [عبوة ناسفة]»: a bomb seized after the fight that the clause tells of."""
+    if hit.entry.get("type") != "Remote explosive/landmine/IED" or hit.entry.get("form") != "noun":
+        return False
+    first = clause(c, hit.first)[0]
+    found = next((k for k in range(max(first, hit.first - SEIZED), hit.first) if c.cue(k, "find", "seized")), None)
+    if found is None:
+        return False
+    return any(
+        (h := c.hits.at("triggers", k)) and h.entry.flags & {"kill", "clash", "generic"} for k in range(first, found)
+    )
+
+
+SEIZED = 8  # words from «بحوزتهم» to the bomb
 
 
 def _of_machines(c: Context, hit: Hit) -> bool:
@@ -372,6 +405,12 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
             return UNREAL.get(cue.entry.get("kind"))
     if "agreement" not in hit.entry.flags and _term(c, hit, inner):
         return "planned"
+    if (
+        hit.last < inner[1]
+        and c.r.words[hit.last] == "اي"
+        and any(c.cue(k, "not", "without", "denied") for k in range(max(inner[0], hit.first - 8), hit.first))
+    ):
+        return None  # «دون أن يبلغ عن [اعتقال] أي شخص»
     if _any_more(c, hit):
         return "hypothetical"
     if hit.entry.flags & {"capture", "transfer"} and _wanted(c, hit):
@@ -390,11 +429,13 @@ def realis_of(c: Context, hit: Hit, inner: tuple[int, int]) -> Realis | None:
         hit.entry.flags & {"capture", "transfer"}
         and hit.entry.get("form") == "noun"
         and (
-            (hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال"))
+            _purpose(hit)
             or any(c.cue(k, "loss") for k in (hit.first - 1, hit.first - 2) if k >= 0)
             or (hit.first > 0 and c.r.words[hit.first - 1] in ("هو", "هي"))  # «التحدي هو [استعادة] ...»
         )
     ):
+        return None
+    if "capture" in hit.entry.flags and hit.prefix == "و" and _of_purpose(c, hit):
         return None
     if "protest" in hit.entry.flags and any(c.cue(k, "court") for k in range(*inner)):
         return None
@@ -416,6 +457,19 @@ def _any_more(c: Context, hit: Hit) -> bool:
         return False
     before = c.r.words[hit.first - 1]
     return before.lstrip("لب") == "اي" or (before == "من" and c.r.words[hit.first - 2].endswith("المزيد"))
+
+
+def _purpose(hit: Hit) -> bool:
+    return hit.prefix.endswith(("ل", "لل")) and not hit.prefix.endswith("ال")
+
+
+def _of_purpose(c: Context, hit: Hit) -> bool:
+    """«عملية للسيطرة على المدينة و[طرد] المسلحين»: a bare word that follows a purpose by an «and»."""
+    if hit.suffix or (hit.entry.get("form") == "verb" and not c.cue(hit.first, "expels")):
+        return False
+    low = max(c.r.bounds(hit.first)[0], hit.first - WANTED)
+    before = (c.hits.at("triggers", k) for k in range(low, hit.first))
+    return any(h is not None and h.entry.flags & {"capture"} and _purpose(h) for h in before)
 
 
 def _wanted(c: Context, hit: Hit) -> bool:

@@ -29,7 +29,7 @@ def typed(
     if bomber or (blown and any(c.cue(k, "suicide") for k in range(*f.inner))):
         return "Suicide bomb", False  # «[قتل] انتحاري ثمانية أشخاص»
     if f.type == "Remote explosive/landmine/IED" and any(
-        c.cue(k, "defuse") for k in range(max(f.inner[0], f.at - 4), f.at)
+        c.cue(k, "defuse", "seized", "find") for k in range(max(f.inner[0], f.at - 4), f.at)
     ):
         return "Disrupted weapons use", False
     if f.type in _STRIKES and _with_clashes(c, f):
@@ -53,7 +53,8 @@ def typed(
         return "Abduction/forced disappearance", False
     if f.type == "Arrests" and any(ids.kind(r.actor) in ("rebel", "militia") for r in found if r.role == "attacker"):
         return "Abduction/forced disappearance", False
-    return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED"
+    dead = "burst" in f.flags and any(claims[k].outcome == "killed" for k in own)
+    return f.type, "weak" in f.flags and f.type == "Remote explosive/landmine/IED" and not dead
 
 
 def _with_chemicals(c: Context, f: Frame) -> bool:

@@ -177,10 +177,19 @@ def _goes_on(c: Context, k: int, actor: Named | None, seen: bool) -> bool:
     return c.r.gap[k] < SENTENCE and seen and actor is not None and actor.prefix.startswith("و")
 
 
+HELP_REACH = 6  # words from «بإسناد» to whose it is
+
+
 def backed(c: Context, actor: Named) -> bool:
     """«المدعومة من ...», «بقيادة ...»: named only as somebody's backer."""
     if any(c.cue(actor.first - k, "backed") for k in (1, 2) if actor.first >= k):
         return True
+    if actor.first and c.r.words[actor.first - 1] == "من":  # «بإسناد جوي من [..]»
+        for k in range(actor.first - 2, max(actor.first - HELP_REACH, 0) - 1, -1):
+            if c.r.gap[k + 1] > SPACE:
+                break
+            if c.cue(k, "helped"):
+                return True
     if not actor.prefix.startswith("ل") or any(c.r.gap[k] > SPACE for k in range(actor.first - 1, actor.first + 1)):
         return False
     return any(c.cue(actor.first - k, "in_aid_of") for k in (3, 4) if actor.first >= k)  # «دعما للعمليات البرية ل[..]»

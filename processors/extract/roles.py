@@ -43,7 +43,7 @@ def roles(c: Context, ids: Ids, f: Frame, claims: Sequence[Claim]) -> list[Role]
     near = [n for n in c.actors.between(*f.inner) if not backed(c, n)]
     victims = {id(named) for k in f.claims if claims[k].count != 0 for _, named in claims[k].sides if named is not None}
     if f.flags & {"clash", "agreement"} or _between_two(c, f):
-        found = _clash(c, ids, f, near)
+        found = _clash(c, ids, f, near, claims)
         if found:
             return found
     out: list[Role] = []
@@ -312,7 +312,7 @@ def _consistent(found: list[Role]) -> list[Role]:
     return out
 
 
-def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
+def _clash(c: Context, ids: Ids, f: Frame, near: list[Named], claims: Sequence[Claim]) -> list[Role]:
     """«اشتباكات بين أ وب», «مواجهات مع ب»."""
     low, high = c.r.bounds(f.at)
     between = _between(c, f, high)
@@ -351,6 +351,10 @@ def _clash(c: Context, ids: Ids, f: Frame, near: list[Named]) -> list[Role]:
         if between is not None and not crowd:  # «بين مجموعات متناحرة», but not «بين فتح و[..]»
             alone = sides[0].first - between.last <= 1 and not sides[0].prefix.startswith("و")
         return out if alone else []
+    hurt = {side for x in claims if f.inner[0] <= x.at < f.inner[1] for side, _ in x.sides}
+    friends = all(ids.allied(out[0].actor, x.actor) for x in out)
+    if friends and between is None and any(x.actor in hurt for x in out):
+        return []  # «اشتباكات تسببت بمقتل 17 من قوات النظام والمسلحين الموالين لها»
     return out if len(out) > 1 else []
 
 
@@ -422,6 +426,8 @@ def _role(c: Context, ids: Ids, f: Frame, n: Named, claims: Sequence[Claim]) -> 
         between = range(trigger.last, n.first)
         placed = any(c.hits.at("places", k) or c.hits.at("place_cues", k) for k in between)
         near = distance in (0, 1) or (distance == 2 and not placed)
+        if any(c.cue(k, "vehicle", "civil_target") for k in between):
+            return None  # «بالحجارة سيارة [فلسطينية]»
         if trigger.entry.get("form") == "noun" and near and not _broken(c, trigger.last, n.first):
             return "attacker", "nationality"
         return None
@@ -603,7 +609,7 @@ def _by_syntax(c: Context, ids: Ids, f: Frame, n: Named, distance: int) -> tuple
             return "attacker", "taker"  # «القوات التركية وحلفاؤها من [المعارضة]»
         if _possession(c, n) and not (distance == 0 and _of_taker(c, f, n)):
             return "target", "held-by"
-        if distance == 0 and c.cue(f.at, "expels") and c.joined(n.last) and c.r.words[n.last] == "من":
+        if distance == 0 and c.cue(f.at, "expels") and c.joined(n.last) and c.r.words[n.last] in OUT_OF:
             return "target", "expelled"
         first = _first_after(c, f)
         if n.first < f.at and _announces(c, f, n, first):
@@ -697,12 +703,12 @@ def _belongs_before(c: Context, n: Named) -> str:
         if c.r.gap[back + 1] > SPACE or back in c.named:
             return ""
         trigger = next((h for j in (back, back - 1) if (h := c.hits.at("triggers", j)) and h.last == back + 1), None)
-        if trigger is not None and c.r.words[trigger.first] in LAID:
+        if trigger is not None and (c.r.words[trigger.first] in LAID or trigger.entry.text.startswith(UNDERGONE)):
             return "thing"
         if trigger is not None:
             fits = trigger.entry.get("form") == "noun" and not trigger.entry.flags & NOT_DONE
             return "attack" if fits else ""
-        if c.cue(back, "armed_target", "civil_target"):
+        if c.cue(back, "armed_target", "civil_target", "hits"):
             return "thing"
         if c.cue(back, "preposition", "np_stop", "onto"):
             return ""
@@ -710,7 +716,9 @@ def _belongs_before(c: Context, n: Named) -> str:
 
 
 ATTACKED_REACH = 6  # words
+OUT_OF = ("من", "منها", "منه", "خارج")
 SEVERED_REACH = 3  # words from «خط إمداد» to whose it is
+UNDERGONE = ("استهداف", "اغتيال", "اعتقال", "خطف", "اختطاف", "احتجاز", "توقيف")  # «استهداف ل[القوات]»
 LAID = ("كمينا", "كمينين")  # «نصبوا [كمينا] ل», but «في [كمين] ل»: an object is laid for them
 NOT_DONE = frozenset(("moved", "transfer", "capture", "built", "kill", "agreement", "found", "group", "control",
                       "protest", "weapon"))  # fmt: skip
