@@ -348,7 +348,7 @@ def _weekday(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, today
     tense = _time(hits, k, "past", "future") if day is not None and _near(r, k, SPACE) else None
     if tense is not None:
         k = tense.last
-    if day is None and (shift is None or (not part and offset == 0 and not _bare_today(r, i))):
+    if day is None and (shift is None or (not part and offset == 0 and not _bare_today(r, hits, i))):
         return None
     if today is None:
         return Mention(i, k, None, None, "unknown", "relative", "point", "relative-unresolved")
@@ -377,7 +377,10 @@ def _written(date: dt.date, weekday: int) -> dt.date:
     return before if before.weekday() == weekday else date
 
 
-def _bare_today(r: Reading, i: int) -> bool:
+def _bare_today(r: Reading, hits: Hits, i: int) -> bool:
+    """«اليوم», but not «اليوم الذي ماتت فيه», «اليوم التالي», «اليوم الثاني»."""
+    if _near(r, i + 1, SPACE) and (_time(hits, i + 1, "ordinal") or hits.cue(i + 1, ("which_day",))):
+        return False
     return r.words[i] in ("اليوم",) and (i == 0 or r.words[i - 1] not in ("حتي", "الي", "منذ", "لليوم", "هذا"))
 
 

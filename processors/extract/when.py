@@ -214,6 +214,8 @@ def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) ->
     """reported, or recap for what words or day make background; a frame that is not told as done keeps its own."""
     if f.realis not in TOLD:
         return f.realis
+    if _asked(c, f):
+        return "hypothetical"
     if f.aside:
         return "recap"
     if f.realis == "recap":
@@ -235,6 +237,18 @@ def realis(c: Context, f: Frame, date: Mention | None, today: dt.date | None) ->
     if _wounding(c, f, [date]) is not None:
         return "reported"  # the death is the news
     return "recap" if (today - date.end).days > (LEAD_DAYS if lead else NEWS_DAYS) else "reported"
+
+
+def _asked(c: Context, f: Frame) -> bool:
+    """«بعد اشتباكات كذا: [هل] نشب الخلاف؟», «[من] يقاتل في ...؟»: a sentence of the body, a link mostly, that asks."""
+    sentence = c.r.sentences[c.r.sentence[f.at]]
+    if sentence.headline or "؟" not in c.r.text[c.r.ends[sentence.last - 1] : c.r.ends[sentence.last - 1] + 3]:
+        return False
+    return sentence.last - sentence.first <= ASKED and any(
+        c.cue(k, "asks") for k in range(sentence.first, sentence.last))  # fmt: skip
+
+
+ASKED = 16  # words of a question that stands alone
 
 
 def _background(c: Context, f: Frame, date: Mention | None) -> bool:
