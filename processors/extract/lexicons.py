@@ -17,9 +17,9 @@ from typing import NamedTuple
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from pipeline.errors import LexiconError
+from processors.tables import FOLDER as FOLDER
+from processors.tables import rows_of
 from processors.text import Reading, fold_word
-
-FOLDER = Path(__file__).resolve().parents[1] / "lexicon"
 
 LONGEST_PREFIX, LONGEST_SUFFIX = 4, 3  # «وبال...», «...تين»
 _AND = ("", "و", "ف")
@@ -242,29 +242,7 @@ def compile_lexicon(folder: Path) -> Lexicon:
 
 
 def _rows(path: Path, file: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
-    required, optional = FILES[file]
-    header: list[str] | None = None
-    try:
-        lines = data.decode("utf-8").splitlines()
-    except UnicodeDecodeError as e:
-        raise LexiconError(path, None, f"not UTF-8: {e}") from e
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = [cell.strip() for cell in line.split("\t")]
-        if header is None:
-            header = cells
-            if missing := set(required) - set(header):
-                raise LexiconError(path, number, f"column {sorted(missing)[0]!r} is missing")
-            if unknown := set(header) - set(required) - set(optional):
-                raise LexiconError(path, number, f"unknown column {sorted(unknown)[0]!r}")
-            continue
-        if len(cells) > len(header):
-            raise LexiconError(path, number, f"{len(cells)} cells under {len(header)} columns")
-        row = dict(zip(header, cells, strict=False))
-        for column in required:
-            if not row.get(column):
-                raise LexiconError(path, number, f"column {column!r} is empty")
+    for number, row in rows_of(path, data, *FILES[file]):
         if "class" in row and row["class"] not in CLASSES:
             raise LexiconError(path, number, f"class {row['class']!r} is none of {', '.join(CLASSES)}")
         yield number, row
