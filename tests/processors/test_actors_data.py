@@ -43,6 +43,7 @@ FLAGS = frozenset(
         "nowhere-else",
         "doer",
         "ever",
+        "at-home",
     ]
 )
 
