@@ -107,6 +107,15 @@ class SinkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DedupeSettings:
+    window_days: float = setting(
+        30.0,
+        "Texts published further apart are not compared word by word; exact copies are always known.",
+        between(0.1, 3650),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSettings:
     gazetteer: str = setting(
         "", "Imported gazetteer used besides the built-in one; empty for the built-in one alone.", clean_path, path=True
@@ -129,6 +138,7 @@ class Config:
     log: LogSettings = field(default_factory=LogSettings)
     run: RunSettings = field(default_factory=RunSettings)
     sinks: SinkSettings = field(default_factory=SinkSettings)
+    dedupe: DedupeSettings = field(default_factory=DedupeSettings)
     extract: ExtractSettings = field(default_factory=ExtractSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     file: Path | None = None
@@ -156,6 +166,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "log": LogSettings,
     "run": RunSettings,
     "sinks": SinkSettings,
+    "dedupe": DedupeSettings,
     "extract": ExtractSettings,
     "archive": ArchiveSettings,
 }

@@ -5,6 +5,8 @@ A runtime interprets the table; a step knows nothing of it. Reading order is the
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -68,10 +70,10 @@ def _load_dedupe(_: Path | None) -> Callable[..., Outcome]:
     return dedupe
 
 
-def _view_dedupe(stored: Mapping[str, bytes]) -> View:
-    from processors.dedupe.step import Seen
+def _view_dedupe(stored: Mapping[str, bytes], window: dt.timedelta | None = None) -> View:
+    from processors.dedupe.seen import PERIOD, Seen
 
-    return Seen(stored)
+    return Seen(stored, PERIOD if window is None else window)
 
 
 def _load_extract(gazetteer: Path | None) -> Callable[..., Outcome]:
@@ -84,6 +86,14 @@ FLOW: tuple[Stage, ...] = (
     Stage("dedupe", ARTICLES, _load_dedupe, view=_view_dedupe),
     Stage("extract", UNIQUE, _load_extract, pooled=True),
 )
+
+
+def flow_of(window: dt.timedelta) -> tuple[Stage, ...]:
+    """The flow with the window of time within which texts are compared."""
+    view = functools.partial(_view_dedupe, window=window)
+    return tuple(dataclasses.replace(s, view=view) if s.view is _view_dedupe else s for s in FLOW)
+
+
 MAX_TEXT = 2_000_000  # code points; news texts stay far below, and every rule of ours is linear up to here
 _TOPIC_OF = {kind: topic for topic in TOPICS.values() for kind in topic.carries}
 

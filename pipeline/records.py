@@ -187,6 +187,16 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A passage that a revision put in the place of another; empty on one side where text was added or cut."""
+
+    start: Annotated[int, doc("Where it begins in this article")]
+    end: Annotated[int, doc("Where it ends, exclusive")]
+    of_start: Annotated[int, doc("Where the passage that it replaces begins in the revision before")]
+    of_end: Annotated[int, doc("Where that ends, exclusive")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What deduplication says of one article revision (topic `verdicts`)."""
 
@@ -198,7 +208,11 @@ class Verdict:
     cluster: Annotated[str | None, doc("Stable id of the story's cluster: the id of its first article")] = None
     origin: Annotated[str | None, doc("Agency credited with the text")] = None
     similarity: Annotated[float | None, doc("0..1, share of text in common with `of`")] = None
+    contained: Annotated[float | None, doc("0..1, share of this text that stands in `of`")] = None
+    contains: Annotated[float | None, doc("0..1, share of the text of `of` that stands in this one")] = None
     reused: Annotated[tuple[Reused, ...], doc("Passages known from older articles of other stories")] = ()
+    merges: Annotated[tuple[str, ...], doc("Clusters that this text shows to be part of `cluster`")] = ()
+    changed: Annotated[tuple[Changed, ...], doc("Of a revision: where it differs from the revision before")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

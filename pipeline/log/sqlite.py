@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import StorageError, StoragePaused
@@ -351,5 +351,20 @@ class StateTable(Mapping[str, bytes]):
         for (key,) in self._db.execute("SELECT key FROM state WHERE stage = ? ORDER BY key", (self._stage,)):
             yield key
 
+    def items(self) -> ItemsView[str, bytes]:
+        return _Rows(self)
+
+    def rows(self) -> Iterator[tuple[str, bytes]]:
+        """Everything in one scan, where `Mapping.items` would look up each key."""
+        rows = self._db.execute("SELECT key, value FROM state WHERE stage = ? ORDER BY key", (self._stage,))
+        yield from ((key, bytes(value)) for key, value in rows)
+
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM state WHERE stage = ?", (self._stage,)).fetchone()[0])
+
+
+class _Rows(ItemsView[str, bytes]):
+    _mapping: StateTable
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        return self._mapping.rows()

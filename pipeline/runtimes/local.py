@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import logging
 import signal
@@ -15,7 +16,7 @@ from types import FrameType
 from connectors.sinks import SINKS
 from pipeline.config import Config
 from pipeline.errors import StorageError
-from pipeline.flow import FLOW
+from pipeline.flow import FLOW, flow_of
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article
@@ -80,7 +81,7 @@ def _runtime(
         store,
         [SINKS[name](config.data_dir) for name in config.sinks.enabled] if stages else [],
         pool,
-        flow=FLOW if stages else (),
+        flow=flow_of(dt.timedelta(days=config.dedupe.window_days)) if stages else (),
         gazetteer=Path(config.extract.gazetteer) if config.extract.gazetteer else None,
         batch=config.run.batch,
         window=config.run.window,

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +121,7 @@ class LocalTurn:
         self.reader = _Reader(runtime, stage.name, stage.reads)
         self.passed = 0
         self.step = loaded(stage, gazetteer)
-        self.overlay = _Overlay(runtime.log.state(stage.name))
+        self.overlay = Overlay(runtime.log.state(stage.name))
         self.view = stage.view(self.overlay) if stage.view else None
 
     def turn(self) -> bool:
@@ -156,7 +156,7 @@ class LocalTurn:
         return False
 
 
-class _Overlay(Mapping[str, bytes]):
+class Overlay(Mapping[str, bytes]):
     """The durable mapping with the running batch's changes laid over it."""
 
     def __init__(self, stored: Mapping[str, bytes]) -> None:
@@ -182,6 +182,9 @@ class _Overlay(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def items(self) -> ItemsView[str, bytes]:
+        return super().items() if self.changes else self.stored.items()
 
 
 class PooledTurn:

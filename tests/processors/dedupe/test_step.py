@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.records import Archived, Article, Outcome, Unique, Verdict
-from processors.dedupe.step import Seen, dedupe, text_hash
+from processors.dedupe.seen import Seen
+from processors.dedupe.step import dedupe, text_hash
 from tests.builders import article
 
 TEXT = (
