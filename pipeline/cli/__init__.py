@@ -34,6 +34,10 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "redrive": "pipeline.cli.rejects:redrive",
         },
     ),
+    "dedupe": (
+        "What repeats what: verdicts, clusters, reused passages.",
+        {"show": "pipeline.cli.dedupe:show", "stats": "pipeline.cli.dedupe:stats"},
+    ),
     "sinks": ("The outputs.", {"reset": "pipeline.cli.sinks:reset"}),
     "log": ("Keep the log small.", {"trim": "pipeline.cli.log:trim"}),
     "gazetteer": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -119,10 +120,15 @@ def put_message(json: bytes) -> None:
 
 
 def put_bytes(line: bytes) -> None:
-    """One line of raw bytes on stdout, shown at once on a terminal (else see `flush`)."""
-    sys.stdout.buffer.write(line + b"\n")
-    if sys.stdout.isatty():
-        sys.stdout.flush()
+    """One line of raw bytes on stdout, shown at once on a terminal (else see `flush`). Ctrl-C waits for its end: who
+    reads a pipe gets whole lines."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        sys.stdout.buffer.write(line + b"\n")
+        if sys.stdout.isatty():
+            sys.stdout.flush()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def flush() -> None:

@@ -43,7 +43,10 @@ class Style:
 
     def text(self, raw: str | None) -> str:
         """Text from outside, escaped; an Arabic name does not reorder the line around it."""
-        shown = escape(raw or "")
+        return self.isolated(escape(raw or ""))
+
+    def isolated(self, shown: str) -> str:
+        """What was escaped (and painted) already, likewise kept from reordering the line around it."""
         return f"{_FIRST_STRONG}{shown}{_POP}" if self.isolate and not shown.isascii() else shown
 
     def paint(self, text: str, code: str) -> str:
@@ -133,13 +136,34 @@ def _article(a: Article, style: Style) -> Iterator[str]:
 
 
 def _verdict(v: Verdict, style: Style, indent: str) -> Iterator[str]:
-    of = f" of {style.text(v.of)}" if v.of else ""
-    likeness = f", {v.similarity:.0%} alike" if v.similarity is not None else ""
-    reused = f", {len(v.reused)} passages reused" if v.reused else ""
-    origin = f", credited to {style.text(v.origin)}" if v.origin else ""
-    yield f"{indent}{v.verdict.replace('_', ' ')}{of}: revision {v.revision}{likeness}{origin}{reused}"
+    yield f"{indent}{verdict_words(v, style)}"
     if not indent:
         yield from _row("id", (style.text(v.article_id),), style)
+
+
+def verdict_words(v: Verdict, style: Style) -> str:
+    """`syndicated of 1a2b: revision 1, 92% of this in that, 80% of that in this, credited to afp, joins 3c4d`."""
+    of = f" {'beside' if v.verdict == 'unique' else 'of'} {style.text(v.of)}" if v.of else ""
+    words = [f"{v.verdict.replace('_', ' ')}{of}: revision {v.revision}"]
+    if v.similarity is not None and v.contained is None:
+        words.append(f"{v.similarity:.0%} alike")
+    if v.contained is not None:
+        words.append(f"{v.contained:.0%} of this in that")
+    if v.contains is not None:
+        words.append(f"{v.contains:.0%} of that in this")
+    if v.origin:
+        words.append(f"credited to {style.text(v.origin)}")
+    if v.reused:
+        words.append(_counted(len(v.reused), "passage", "reused"))
+    if v.merges:
+        words.append(f"joins {' and '.join(style.text(c) for c in v.merges)} to its cluster")
+    if v.changed:
+        words.append(_counted(len(v.changed), "passage", "changed"))
+    return ", ".join(words)
+
+
+def _counted(n: int, what: str, how: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'} {how}"
 
 
 def _reject(r: Reject, style: Style) -> Iterator[str]:
