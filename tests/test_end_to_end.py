@@ -117,16 +117,18 @@ def test_a_running_process_takes_up_what_a_replay_adds(tmp_path: Path) -> None:
 def test_tail_follows_while_articles_come_in(tmp_path: Path) -> None:
     replayed(tmp_path, ARCHIVE / "feed.xml")
     command = [sys.executable, "-m", "pipeline.cli", "--data", str(tmp_path), "tail", "events", "-f", "-o", "json"]
-    tail = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    tail = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert tail.stdout is not None
     try:
         time.sleep(1.0)
         replayed(tmp_path, ARCHIVE / "wire.jsonl", "--limit", "5")
-        assert tail.stdout is not None
         first = json.loads(tail.stdout.readline())
     finally:
         tail.send_signal(signal.SIGINT)
-        tail.communicate(timeout=10)
+        rest = tail.stdout.read()
+        tail.wait(timeout=10)
     assert first["kind"] in ("event", "toll", "coding")
+    assert all(json.loads(line)["schema"] for line in rest.splitlines())  # interrupted between lines, not inside one
 
 
 def test_filters_choose_by_time_and_outlet(tmp_path: Path) -> None:
