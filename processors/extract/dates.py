@@ -550,7 +550,7 @@ def _past_unit(r: Reading, hits: Hits, numbers: dict[int, Quantity], i: int, tod
     edge = _time(hits, i, "begin", "middle", "end")
     if edge is not None:
         k = edge.last
-    this = _time(hits, k, "current") if r.words[k] == "هذا" else None
+    this = _time(hits, k, "current") if r.words[k : k + 1] == ("هذا",) else None
     if this is not None:  # «في وقت سابق من هذا الشهر»
         unit = _time(hits, this.last, "unit_the") if _near(r, this.last, SPACE) else None
         if unit is None or unit.entry.get("value") not in ("week", "month", "year") or _later(r, i):

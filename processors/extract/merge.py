@@ -100,7 +100,34 @@ def merged(tellings: Sequence[Told]) -> list[Incident]:
             out.append(Incident([told]))
         else:
             home.tellings.append(told)
-    return _without_news(_with_background(out))
+    return _without_news(_with_background(_with_its_toll(out)))
+
+
+def _with_its_toll(incidents: list[Incident]) -> list[Incident]:
+    """A first line that counts nearly whom a later sentence counts («about 50», «at least 46») tells of that incident,
+    even if what stands between was taken for it."""
+    for i in incidents:
+        line = i.tellings[0]
+        if line.sentence or not line.tallies:
+            continue
+        for other in incidents:
+            if other is not i and not any(t.tallies for t in i.tellings[1:]) and _counts_alike(line, other):
+                other.tellings.insert(0, line)
+                del i.tellings[0]
+                return [x for x in incidents if x.tellings]
+    return incidents
+
+
+def _counts_alike(line: Told, other: Incident) -> bool:
+    near = any(outcome == theirs and sides and sides == whose and max(count, number) <= ALIKE * min(count, number)
+               and count >= TELLING
+               for outcome, sides, count in line.tallies for t in other.tellings
+               for theirs, whose, number in t.tallies)  # fmt: skip
+    return near and all(line.realis == t.realis and _types(line, t) and _dates(line, t) and not _elsewhere(line, t)
+                        for t in other.compared)  # fmt: skip
+
+
+ALIKE = 1.25  # times: a first line rounds
 
 
 def _latest(incidents: Sequence[Incident]) -> list[Incident]:
