@@ -69,11 +69,23 @@ class Incident:
     """Tellings of one incident, the one that names it best first in `best`."""
 
     tellings: list[Told] = field(default_factory=list)
+    _known: tuple[int, Told | None] = (0, None)  # how many tellings `best` was chosen from, and which it was
 
     @property
     def best(self) -> Told:
-        return min(self.tellings, key=lambda t: (t.generic or t.type == CALM, t.type not in SPECIFIC, t.headline,
-                                                 t.frame.at))  # fmt: skip
+        count, best = self._known
+        if best is None or count < len(self.tellings):
+            best = min((*(() if best is None else (best,)), *self.tellings[count:]), key=_rank)
+            self._known = len(self.tellings), best
+        return best
+
+    def begin_with(self, told: Told) -> None:
+        self.tellings.insert(0, told)
+        self._known = 0, None
+
+    def lose_first(self) -> None:
+        del self.tellings[0]
+        self._known = 0, None
 
     @property
     def ordered(self) -> list[Told]:
@@ -89,6 +101,10 @@ class Incident:
     @property
     def type(self) -> str:
         return self.best.type
+
+
+def _rank(t: Told) -> tuple[bool, bool, bool, int]:
+    return t.generic or t.type == CALM, t.type not in SPECIFIC, t.headline, t.frame.at
 
 
 def merged(tellings: Sequence[Told]) -> list[Incident]:
@@ -112,8 +128,8 @@ def _with_its_toll(incidents: list[Incident]) -> list[Incident]:
             continue
         for other in incidents:
             if other is not i and not any(t.tallies for t in i.tellings[1:]) and _counts_alike(line, other):
-                other.tellings.insert(0, line)
-                del i.tellings[0]
+                other.begin_with(line)
+                i.lose_first()
                 return [x for x in incidents if x.tellings]
     return incidents
 

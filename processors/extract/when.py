@@ -273,18 +273,16 @@ def _background(c: Context, f: Frame, date: Mention | None) -> bool:
 def dated(ordered: Sequence[tuple[Mention | None, bool]]) -> Mention | None:
     """The date of an incident from its tellings, the best first: its own before the days of statements, a day before a
     window."""
-    known = [(m, firm) for m, firm in ordered if m is not None and m.start is not None and m.end is not None]
-    own = [m for m, firm in known if firm] or [m for m, _ in known]
-    apart = [m for m in own if any(not _meet(m, other) for other in own)]
+    known = [(m, m.start, m.end, firm) for m, firm in ordered if m is not None and m.start is not None
+             and m.end is not None]  # fmt: skip
+    own = [row for row in known if row[3]] or known
+    if not own:
+        return None
+    first_end, last_start = min(end for _, _, end, _ in own), max(start for _, start, _, _ in own)
+    apart = [(m, end) for m, start, end, _ in own if first_end < start or end < last_start]  # from another telling
     if apart:
-        return min(apart, key=lambda m: m.end or dt.date.max)  # what came of it is told with its own day
-    return min(own[:4], key=lambda m: (m.end - m.start).days if m.end and m.start else 9999, default=None)
-
-
-def _meet(a: Mention, b: Mention) -> bool:
-    """Whether two dated expressions have a day in common."""
-    return a.start is not None and b.start is not None and a.end is not None and b.end is not None and (
-        a.start <= b.end and b.start <= a.end)  # fmt: skip
+        return min(apart, key=lambda row: row[1])[0]  # what came of it is told with its own day
+    return min(own[:4], key=lambda row: (row[2] - row[1]).days)[0]
 
 
 def shared(
