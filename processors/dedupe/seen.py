@@ -132,7 +132,7 @@ class Seen:
         self._stored = stored
         self._window = int(window.total_seconds())
         self._first: dict[str, str] = {}
-        self._guids: dict[bytes, str] = {}
+        self._guids: dict[bytes, tuple[int, str]] = {}  # the first text with the id, and its article
         self._articles: list[str] = []  # by number
         self._known_ids: set[str] = set()  # so that nothing is looked up for a new article
         self._times = np.empty(1024, np.int64)  # by number
@@ -166,7 +166,8 @@ class Seen:
         if r.first:
             self._first[r.text_hash] = article
         if r.guid:
-            self._guids.setdefault(r.guid, article)
+            mine = r.number, article
+            self._guids[r.guid] = min(mine, self._guids.get(r.guid, mine))
         for cluster in r.verdict.merges:
             self._alias[cluster] = r.verdict.cluster or article
         self.watermark = r.time if self.watermark is None else max(self.watermark, r.time)
@@ -222,7 +223,8 @@ class Seen:
 
     def with_guid(self, guid: bytes) -> str | None:
         """The first article that its host gave this id in its feed."""
-        return self._guids.get(guid)
+        held = self._guids.get(guid)
+        return held[1] if held else None
 
     def cluster(self, named: str) -> str:
         """The cluster that `named` is part of by now."""

@@ -44,7 +44,7 @@ def dedupe(article: Article, seen: Seen) -> Outcome:
         known = Fingerprint(revisions=(), observations=())
     elif met in known.observations:
         return Outcome(duplicate=True)
-    known = replace(known, observations=(*known.observations[-OBSERVED:], met))
+    known = replace(known, observations=(*known.observations[1 - OBSERVED :], met))
     if known.revisions and article.content_hash == known.revisions[-1].content_hash:
         return Outcome(changes={article.id: stored_form(known)}, duplicate=True)
     revision = _revision(article, known.revisions, seen)
@@ -129,7 +129,7 @@ class _Told:
             1,
             of=of.article,
             cluster=cluster,
-            origin=credits.origin(self.article) or of.revision.verdict.origin,
+            told_by=of.revision.verdict.origin,
             **_shares(p.shared),
             reused=self._reused(cluster, *merges),
             merges=tuple(merges),
@@ -139,7 +139,7 @@ class _Told:
     def _unique(self, beside: Sequence[tuple[Known, Pair]]) -> Verdict:
         """A story of its own, with the text that it contains most of, where that is much."""
         of, p = max(beside, key=lambda found: found[1].best, default=(None, None))
-        much = {"of": of.article, **_shares(p.shared)} if of and p and p.best >= HALF else {}
+        much: dict[str, Any] = {"of": of.article, **_shares(p.shared)} if of and p and p.best >= HALF else {}
         return self._verdict("unique", 1, cluster=self.article.id, reused=self._reused(self.article.id), **much)
 
     def revised(self, before: Sequence[Revision]) -> tuple[Verdict, U64]:
@@ -155,7 +155,7 @@ class _Told:
         if known is None or before is None:
             return None
         last = next((r for r in reversed(before.revisions) if r.words), None)
-        if last is None or self._pair(Known(known, last), np.zeros(len(self.words), np.bool_)).best < HALF:
+        if last is None or self._pair(Known(known, last), None).best < HALF:
             return None
         return self._revision(known, 1, before.revisions, last)
 
@@ -168,18 +168,19 @@ class _Told:
             number,
             of=of,
             cluster=cluster,
-            origin=credits.origin(self.article) or before[-1].verdict.origin,
+            told_by=before[-1].verdict.origin,
             **(_shares(shared) if shared else {}),
             reused=self._reused(cluster),
             changed=tuple(_changes(self.words, old)) if old else (),
         )
         return verdict, self.indexed.marks if shared is None else self._fresh(shared.new)
 
-    def _verdict(self, verdict: Any, revision: int, **given: Any) -> Verdict:
-        given.setdefault("origin", credits.origin(self.article))
-        return Verdict(article_id=self.article.id, revision=revision, verdict=verdict, **given)
+    def _verdict(self, verdict: Any, revision: int, told_by: str | None = None, **given: Any) -> Verdict:
+        """told_by: the agency of the text that this one repeats, where it credits none itself."""
+        origin = credits.origin(self.article) or told_by
+        return Verdict(article_id=self.article.id, revision=revision, verdict=verdict, origin=origin, **given)
 
-    def _pair(self, known: Known, formula: Mask) -> Pair:
+    def _pair(self, known: Known, formula: Mask | None) -> Pair:
         then, now = known.revision.published, _seconds(self.article.published)
         apart = None if then is None or now is None else float(now - then)
         outlet = _outlet(self.article)

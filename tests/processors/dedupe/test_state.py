@@ -121,6 +121,21 @@ def test_a_feeds_id_tells_an_article_that_moved_but_not_another_story() -> None:
     assert away.verdict != "revision"
 
 
+def test_a_feeds_id_means_its_first_article_after_a_restart_too() -> None:
+    given = {"source_id": "urn:1", "feed": "https://one.example/feed"}
+    for turned in (False, True):
+        bench = Bench()
+        first, second, third = (
+            made(Text(f"عنوان {k}", f"{BASES[0].body} إضافة {k}."), f"https://one.example/{k}", k, **given)
+            for k in range(3)
+        )
+        bench.see(first)
+        assert verdict(bench, second).of == first.id
+        bench.stored = dict(sorted(bench.stored.items(), reverse=turned))
+        bench.view = Seen(bench.stored)
+        assert verdict(bench, third).of == first.id
+
+
 def test_two_parts_of_one_text_become_one_story_when_the_whole_is_seen() -> None:
     bench = Bench()
     words = max(BASES, key=lambda b: len(b.body)).body.split()
