@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -55,6 +56,39 @@ def clean_path(value: str) -> str | None:
 
 def filled_path(value: str) -> str | None:
     return clean_path(value) if value.strip() else "must name a folder"
+
+
+def filled_line(value: str) -> str | None:
+    return None if value.strip() and value.isprintable() else "must be one line of text"
+
+
+def networks(values: tuple[str, ...]) -> str | None:
+    for value in values:
+        try:
+            ipaddress.ip_network(value)
+        except ValueError as e:
+            return f"holds no network: {e}"
+    return None
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def seconds_of(span: str) -> float:
+    """Seconds of a span of time such as "90m", "6h", "3d". Raises: ValueError."""
+    found = _SPAN.fullmatch(span.strip())
+    if not found:
+        raise ValueError(f"{span!r} is no span of time such as 90m, 6h or 3d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def spans_of_time(values: tuple[str, ...]) -> str | None:
+    try:
+        spans = [seconds_of(v) for v in values]
+    except ValueError as e:
+        return f"must hold spans of time: {e}"
+    return None if spans == sorted(set(spans)) else "must rise from one to the next"
 
 
 def setting(default: Any, doc: str, check: Check, *, path: bool = False) -> Any:
@@ -131,6 +165,55 @@ class ArchiveSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    user_agent: str = setting(
+        "rasd/0.1 (+https://example.org/rasd)",
+        "How requests name themselves; put an address there where outlets can reach you.",
+        filled_line,
+    )
+    allow_private: tuple[str, ...] = setting(
+        (), "Private networks that may be dialled, as CIDR blocks such as 127.0.0.0/8.", networks
+    )
+    connections: int = setting(128, "Open connections in all.", between(1, 10_000))
+    host_connections: int = setting(2, "Open connections to one host.", between(1, 64))
+    host_delay: float = setting(
+        1.0, "Seconds between two requests to one host, unless its robots.txt asks for more.", between(0, 3600)
+    )
+    total_seconds: float = setting(30.0, "Longest time one request may take, body included.", between(0.1, 600))
+    connect_seconds: float = setting(10.0, "Longest time that connecting may take.", between(0.1, 120))
+    max_page_bytes: int = setting(4_000_000, "Largest page that is read off the wire.", between(1_000, 256_000_000))
+    max_feed_bytes: int = setting(16_000_000, "Largest feed or sitemap, unpacked.", between(1_000, 256_000_000))
+    redirects: int = setting(5, "Redirects that are followed.", between(0, 20))
+    robots_hours: float = setting(24.0, "How long a host's robots.txt is remembered.", between(0.1, 168))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSettings:
+    file: str = setting("feeds.toml", "The list of feeds that `rasd run` polls.", clean_path, path=True)
+    min_minutes: float = setting(5.0, "Shortest time between two polls of a feed.", between(0.05, 1440))
+    max_minutes: float = setting(180.0, "Longest time between two polls of a feed that works.", between(1, 10_080))
+    retire_days: float = setting(
+        14.0, "A feed that has failed at every poll for so long is polled no more.", between(0.1, 3650)
+    )
+    recheck: tuple[str, ...] = setting(
+        ("1h", "6h", "24h", "3d"), "When a page is read again, counted from its publication.", spans_of_time
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarcSettings:
+    level: int = setting(1, "How hard raw answers are compressed; above 3 it costs more than cleaning.", between(0, 9))
+    rotate_bytes: int = setting(500_000_000, "A file of raw answers ends at this size.", between(10_000, 1e12))
+    robots: int = setting(0, "1 to archive robots.txt files as well.", between(0, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebsubSettings:
+    callback: str = setting("", "Public address of the WebSub callback; empty for polling alone.", clean_path)
+    listen: str = setting("127.0.0.1:8089", "Address and port where the callback listens.", clean_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, checked. `origins` says by name where each value comes from ("default" where nobody set it)."""
 
@@ -141,6 +224,10 @@ class Config:
     dedupe: DedupeSettings = field(default_factory=DedupeSettings)
     extract: ExtractSettings = field(default_factory=ExtractSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    feeds: FeedSettings = field(default_factory=FeedSettings)
+    warc: WarcSettings = field(default_factory=WarcSettings)
+    websub: WebsubSettings = field(default_factory=WebsubSettings)
     file: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -169,6 +256,10 @@ SECTIONS: Mapping[str, type[Any]] = {
     "dedupe": DedupeSettings,
     "extract": ExtractSettings,
     "archive": ArchiveSettings,
+    "fetch": FetchSettings,
+    "feeds": FeedSettings,
+    "warc": WarcSettings,
+    "websub": WebsubSettings,
 }
 
 

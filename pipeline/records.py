@@ -147,6 +147,7 @@ class Article:
     body: Annotated[str, doc("Text under the headline, paragraphs parted by line breaks")]
     partial: Annotated[bool, doc("True where only a feed's summary was to be had")] = False
     author: Annotated[str | None, doc("Author line")] = None
+    section: Annotated[str | None, doc("Section or category that the outlet files it under")] = None
     published: Annotated[UTC | None, doc("Publication time, UTC; null if nobody says")] = None
     published_basis: Annotated[
         Literal["page", "feed", "archive", "option", "unknown"], doc("Who says when it was published")
@@ -165,6 +166,30 @@ class Article:
     def text(self) -> str:
         """The reading text: what every offset counts in."""
         return reading_text(self.title, self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a feed or sitemap says of one article (topic `entries`): what the fetcher goes and reads."""
+
+    schema: Annotated[Literal["rasd.entry/1"], doc("Schema name and version")] = "rasd.entry/1"
+    feed: Annotated[str, doc("Address or file of the feed")]
+    outlet: Annotated[str | None, doc("Name of the outlet, as the list of feeds or the feed itself gives it")] = None
+    url: Annotated[str | None, doc("Where the article stands, made absolute")] = None
+    source_id: Annotated[str | None, doc("The feed's own id of it (guid); neither unique nor lasting")] = None
+    language: Annotated[str | None, doc("ISO 639-1 code, as the feed or the list of feeds states it")] = None
+    title: Annotated[str | None, doc("Headline, unaltered")] = None
+    body: Annotated[str, doc("The feed's own text of it, paragraphs parted by line breaks; may be empty")] = ""
+    partial: Annotated[bool, doc("True where `body` is only a summary")] = False
+    author: Annotated[str | None, doc("Author line")] = None
+    section: Annotated[str | None, doc("Category")] = None
+    published: Annotated[UTC | None, doc("Publication time, UTC; null if the feed does not say")] = None
+    updated: Annotated[UTC | None, doc("Last change as the feed states it, UTC")] = None
+    seen: Annotated[UTC | None, doc("When the feed's answer that holds it was fetched, UTC")] = None
+    archive: Annotated[Archived | None, doc("Where the raw bytes of that answer lie")] = None
+
+    def __post_init__(self) -> None:
+        _in_utc(self, "published", "updated", "seen")
 
 
 def reading_text(title: str | None, body: str) -> str:
@@ -477,7 +502,7 @@ class Reject:
 
 
 Coded = Event | Toll | Coding
-Record = Article | Verdict | Unique | Event | Toll | Coding | Retraction | Reject
+Record = Entry | Article | Verdict | Unique | Event | Toll | Coding | Retraction | Reject
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import RasdError
-from pipeline.records import Article, Coding, Event, Reject, Toll, Unique, Verdict
+from pipeline.records import Article, Coding, Entry, Event, Reject, Toll, Unique, Verdict
 
 PREFIX = "rasd."
 
@@ -28,6 +29,13 @@ def _language(article: Article) -> str:
     return article.language or "und"
 
 
+def _host(entry: Entry) -> str | None:
+    """Everything of one host is one consumer's work, so that delays and robots rules are kept in one place."""
+    address = urlsplit(entry.url or entry.feed)
+    return address.hostname or entry.feed
+
+
+ENTRIES = Topic(PREFIX + "entries", (Entry,), "what feeds and sitemaps announce, before it is fetched", _host)
 # Near-duplicates have different URLs, so articles of one language stay together for dedupe; behind it everything is
 # keyed by article and scales by partitions.
 ARTICLES = Topic(PREFIX + "articles", (Article,), "articles as read from a source", _language)
@@ -36,7 +44,7 @@ UNIQUE = Topic(PREFIX + "unique", (Unique,), "articles that extraction reads", a
 EVENTS = Topic(PREFIX + "events", (Event, Toll, Coding), "events, running totals and codings", attrgetter("article_id"))
 REJECTS = Topic(PREFIX + "rejects", (Reject,), "inputs that could not be used (dead-letter queue)", attrgetter("key"))
 
-TOPICS: dict[str, Topic] = {t.name: t for t in (ARTICLES, VERDICTS, UNIQUE, EVENTS, REJECTS)}
+TOPICS: dict[str, Topic] = {t.name: t for t in (ENTRIES, ARTICLES, VERDICTS, UNIQUE, EVENTS, REJECTS)}
 
 
 def topic_named(name: str) -> Topic:

@@ -9,12 +9,13 @@ import msgspec
 import orjson
 
 from pipeline.errors import WireError
-from pipeline.records import Article, Coded, Coding, Event, Record, Reject, Retraction, Toll, Unique, Verdict
+from pipeline.records import Article, Coded, Coding, Entry, Event, Record, Reject, Retraction, Toll, Unique, Verdict
 
 R = TypeVar("R", bound=Record)
 
 #: Records by the name that `rasd schema` and the topics page use.
 RECORDS: dict[str, type[Record]] = {
+    "entry": Entry,
     "article": Article,
     "verdict": Verdict,
     "unique": Unique,

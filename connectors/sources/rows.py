@@ -80,6 +80,7 @@ class Row(msgspec.Struct, kw_only=True):
     summary: str | None = None
     partial: bool | None = None
     author: Any = None
+    section: str | None = None
     published: str | int | float | None = None
     published_basis: str | None = None
     updated: str | int | float | None = None
@@ -120,6 +121,7 @@ def read_row(line: bytes, options: Options, file: str, number: int, offset: int)
         body=body,
         partial=partial,
         author=author_line(row.author),
+        section=row.section,
         published=parse_time(row.published),
         basis=cast(Basis, row.published_basis) if own and row.published_basis in _BASES else "archive",
         updated=parse_time(row.updated),
@@ -143,6 +145,7 @@ def make_article(
     language: str | None = None,
     partial: bool = False,
     author: str | None = None,
+    section: str | None = None,
     published: dt.datetime | None = None,
     updated: dt.datetime | None = None,
     fetched: dt.datetime | None = None,
@@ -169,6 +172,7 @@ def make_article(
         body=body,
         partial=partial,
         author=author or None,
+        section=section or None,
         published=published,
         published_basis=basis if published else "unknown",
         updated=updated,
