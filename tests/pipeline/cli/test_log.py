@@ -29,14 +29,14 @@ def data(tmp_path: Path) -> Path:
 def test_topics_tells_messages_offsets_and_lag(data: Path) -> None:
     lines = rasd("topics", data=data).lines
     assert lines[0].split() == ["TOPIC", "PARTITIONS", "MESSAGES", "SIZE", "OFFSETS", "CONSUMERS", "ABOUT"]
-    assert [line.split()[0] for line in lines[1:]] == ["articles", "verdicts", "unique", "events", "rejects"]
-    assert lines[1].split()[1:3] == ["1", "5"]
-    assert "0..5" in lines[1]
-    assert "dedupe, sink-x 1 behind" in lines[1]
+    assert [line.split()[0] for line in lines[1:]] == ["entries", "articles", "verdicts", "unique", "events", "rejects"]
+    assert lines[2].split()[1:3] == ["1", "5"]
+    assert "0..5" in lines[2]
+    assert "dedupe, sink-x 1 behind" in lines[2]
 
 
 def test_topics_as_json(data: Path) -> None:
-    articles = orjson.loads(rasd("topics", "--json", data=data).out)[0]
+    articles = orjson.loads(rasd("topics", "--json", data=data).out)[1]
     assert articles["consumers"] == [
         {"name": "dedupe", "next": [5], "lag": 0},
         {"name": "sink-x", "next": [4], "lag": 1},
@@ -46,9 +46,9 @@ def test_topics_as_json(data: Path) -> None:
 
 def test_topics_of_several_partitions(tmp_path: Path) -> None:
     data = small_log(tmp_path / "data", *[golden(Event, article_id=f"a{n}") for n in range(20)], partitions=6)
-    events = orjson.loads(rasd("topics", "--json", data=data).out)[3]
+    events = orjson.loads(rasd("topics", "--json", data=data).out)[4]
     assert (events["partitions"], events["messages"], len(events["bounds"])) == (6, 23, 6)
-    assert "…" in rasd("topics", data=data).lines[4]
+    assert "…" in rasd("topics", data=data).lines[5]
 
 
 def kept(data: Path) -> list[int]:

@@ -37,7 +37,7 @@ def test_topics_go_by_their_short_and_their_full_name(data: Path) -> None:
     assert rasd("tail", "rasd.articles", data=data).out == rasd("tail", "articles", data=data).out != ""
     got = rasd("tail", "evnts", data=data)
     assert got.code == 2
-    assert "no topic 'evnts'; there are articles" in got.err
+    assert "no topic 'evnts'; there are entries, articles" in got.err
 
 
 def test_pretty_is_one_readable_block_an_event(data: Path) -> None:
