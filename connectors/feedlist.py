@@ -149,7 +149,7 @@ def _feeds(tables: list[dict[str, Any]], path: Path, lines: Lines) -> list[Feed]
     feeds: list[Feed] = []
     urls: dict[str, int] = {}
     names: dict[str, int] = {}
-    given = {table.get("name") for table in tables if isinstance(table.get("name"), str)}
+    given = [name for table in tables if isinstance(name := table.get("name"), str)]
     for number, table in enumerate(tables):
 
         def fault(key: str | None, what: str, number: int = number) -> FileError:
