@@ -9,18 +9,17 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from lxml import etree, html
 
+from connectors.boilerplate import boilerplate, fold
 from connectors.language import language_of
+from connectors.sites import same_site
 from connectors.sources.charset import decode, without_controls
-from connectors.sources.metadata import Stated, read_metadata
+from connectors.sources.metadata import Exactness, Stated, read_metadata
 from connectors.urls import canonical_url, outlet_of
-from pipeline.errors import FileError, Unusable
+from pipeline.errors import Unusable
 
-BOILERPLATE = Path(__file__).parent / "data" / "boilerplate.tsv"
 LARGEST = 2_000_000  # bytes of HTML: the largest article pages seen have 700 kB
 MOST_NODES = 100_000
 SHORT = 250  # code points: below this the fast extraction has probably missed the text
@@ -33,18 +32,23 @@ _BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table",
      "h1", "h2", "h3", "h4", "h5", "h6")
 )  # fmt: skip
-_FOLDED = str.maketrans("أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """An article page, read. Times are UTC; `published` is what the page states, never a guess from its text."""
+    """An article page, read. Times are UTC; `published` is what the page states, never a guess from its text.
+
+    published_to: how exactly: to the moment, in a local time whose zone is not said (taken as UTC), or to the day (its
+    first moment).
+    """
 
     title: str | None
     body: str
     author: str | None = None
     published: dt.datetime | None = None
+    published_to: Exactness = "moment"
     updated: dt.datetime | None = None
+    section: str | None = None
     language: str | None = None
     canonical_url: str | None = None
     outlet: str | None = None
@@ -64,7 +68,7 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     tree = _parse(text)
     stated = read_metadata(tree)
     _drop_related(tree)
-    links = {_fold(words) for a in tree.iter("a") if (words := _words(a))}
+    links = {fold(words) for a in tree.iter("a") if (words := _words(a))}
     paragraphs = list(_prose(_main_text(text, tree, stated), stated.headlines))
     if _is_index(paragraphs, links, stated):
         raise Unusable("a page of links, not an article", reason="not-article")
@@ -78,7 +82,9 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
         body=body,
         author=stated.author,
         published=stated.published,
+        published_to=stated.published_to,
         updated=stated.updated,
+        section=stated.section,
         language=language_of(body) or stated.language,  # templates state "en" on Arabic pages; the text does not lie
         canonical_url=canonical,
         outlet=outlet_of(canonical) or stated.site_name,
@@ -153,17 +159,17 @@ def _extract(tree: html.HtmlElement, *, fast: bool) -> str:
 
 def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
     """The paragraphs that somebody wrote for this article, without the headline repeated."""
-    labels, noise = _boilerplate()
-    known = {_fold(headline) for headline in headlines}
+    words = boilerplate()
+    known = {fold(headline) for headline in headlines}
     for line in text.split("\n"):
         line = line.strip()
-        folded = _fold(line)
+        folded = fold(line)
         if not folded or folded in known:
             continue
-        label = labels.match(folded)
+        label = words.related.match(folded)
         if label and len(line) < _LABEL_LINE and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
             continue
-        if noise.fullmatch(folded.strip(" .:|-")):
+        if words.lines.fullmatch(folded.strip(" .:|-")):
             continue
         yield line
 
@@ -179,16 +185,16 @@ def _is_index(paragraphs: list[str], links: set[str], stated: Stated) -> bool:
 
 
 def _is_link(line: str, links: set[str]) -> bool:
-    return _fold(line).lstrip("-*• ") in links
+    return fold(line).lstrip("-*• ") in links
 
 
 def _drop_related(tree: html.HtmlElement) -> None:
     """Removes labels like «اقرأ أيضاً» with the links that follow them."""
-    labels, _ = _boilerplate()
+    labels = boilerplate().related
     judged = set()
     for element in list(tree.iter(etree.Element)):
         for words, owner in ((element.text, element), (element.tail, element.getparent())):
-            if owner is None or not words or len(words) > _LABEL_LINE or not labels.match(_fold(words)):
+            if owner is None or not words or len(words) > _LABEL_LINE or not labels.match(fold(words)):
                 continue
             block = _block(owner)
             if block is not None and block not in judged:
@@ -205,8 +211,8 @@ def _block(element: html.HtmlElement) -> html.HtmlElement | None:
 
 def _drop_block(block: html.HtmlElement) -> None:
     """Takes the block out if it is a label and links, and the links behind it if it is a label alone."""
-    labels, _ = _boilerplate()
-    words = _fold(_words(block))
+    labels = boilerplate().related
+    words = fold(_words(block))
     found = labels.match(words)
     if not found:
         return
@@ -220,12 +226,12 @@ def _drop_block(block: html.HtmlElement) -> None:
 
 
 def _is_links(element: html.HtmlElement) -> bool:
-    whole = len(_fold(_words(element)))
+    whole = len(fold(_words(element)))
     return not (element.tail or "").strip() and whole > 0 and _linked(element) > 0.7 * whole
 
 
 def _linked(element: html.HtmlElement) -> int:
-    return sum(len(_fold(_words(a))) for a in element.iter("a"))
+    return sum(len(fold(_words(a))) for a in element.iter("a"))
 
 
 def _words(element: html.HtmlElement) -> str:
@@ -241,38 +247,10 @@ def _address(stated: Stated, url: str | None) -> str | None:
             continue
         if own is None:
             return canonical
-        if _site(canonical) == _site(own) and (not _is_front(canonical) or _is_front(own)):
+        if same_site(canonical, own) and (not _is_front(canonical) or _is_front(own)):
             return canonical
     return own
 
 
-def _site(canonical: str) -> str:
-    """The last labels of the host that one owner holds, near enough: `news.bbc.co.uk` → `bbc.co.uk`."""
-    labels = (outlet_of(canonical) or "").split(".")
-    return ".".join(labels[-3:] if len(labels) > 2 and len(labels[-2]) <= 3 and len(labels[-1]) == 2 else labels[-2:])
-
-
 def _is_front(canonical: str) -> bool:
     return canonical.partition("://")[2].partition("/")[2] == ""
-
-
-def _fold(words: str) -> str:
-    return " ".join(words.translate(_FOLDED).casefold().split())
-
-
-@cache
-def _boilerplate() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Labels of related links (to match at a start), lines that say nothing (to match whole); both on folded text."""
-    labels, lines = set(), []
-    for number, row in enumerate(BOILERPLATE.read_text(encoding="utf-8").splitlines(), 1):
-        if not row or row.startswith("#"):
-            continue
-        kind, _, words = row.partition("\t")
-        if kind == "related":
-            labels.add(re.escape(_fold(words)))
-        elif kind == "line":
-            lines.append(words)
-        else:
-            raise FileError(BOILERPLATE, number, f"kind {kind!r} is neither related nor line")
-    longest_first = sorted(labels, key=lambda label: (-len(label), label))
-    return re.compile(rf"(?:{'|'.join(longest_first)})\b"), re.compile("|".join(f"(?:{line})" for line in lines))

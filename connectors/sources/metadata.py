@@ -8,13 +8,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lxml import html
 
 from connectors.sources.charset import without_controls
 from connectors.sources.rows import author_line
 from connectors.sources.times import parse_time
+
+#: How exactly a time is stated: with its zone, in a local time whose zone is not said, or as a day.
+Exactness = Literal["moment", "local", "day"]
 
 _ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report)$")
 _LISTS = frozenset(("CollectionPage", "ItemList", "SearchResultsPage", "WebSite"))
@@ -27,6 +30,21 @@ _PUBLISHED = (
     "dcterms.created", "dcterms.date", "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime",
 )  # fmt: skip
 _UPDATED = ("article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified", "dcterms.modified")
+_SECTION = (
+    "article:section",
+    "og:article:section",
+    "section",
+    "parsely-section",
+    "cxenseparse:recs:category",
+    "dc.subject",
+)
+_LONGEST_SECTION = 80  # code points; a longer one is a list of keywords
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?", re.ASCII)
+_MIDNIGHT = re.compile(r"0?0:00(?::00(?:[.,]0+)?)?")
+_ZONE = re.compile(r"[+-]\d{2}|[A-Za-z]")
+_DAY_NUMBERS = 30_000_000  # `20240131` is a day, a larger number counts seconds
+_NEAR = dt.timedelta(hours=14)  # the furthest that local time is from UTC
+_DAY, _NONE = dt.timedelta(days=1), dt.timedelta()
 _AUTHOR = ("author", "article:author", "dc.creator", "parsely-author", "sailthru.author", "byl")
 _TITLE = ("og:title", "twitter:title", "dc.title")
 _SITE_PARTS = re.compile(r"\s+[|\-–—:•»]\s+")
@@ -45,7 +63,9 @@ class Stated:
     body: str | None
     author: str | None
     published: dt.datetime | None
+    published_to: Exactness
     updated: dt.datetime | None
+    section: str | None
     language: str | None
     site_name: str | None
     addresses: tuple[str, ...]
@@ -64,14 +84,19 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
     first_title = next(tree.iter("title"), None)
     window = _text(first_title.text_content()) if first_title is not None else None
     given = [_text(article.get("headline")), *(_text(meta.get(name)) for name in _TITLE), *headings[:1], window]
+    published, exactness = _first_published([*_stated(said, "datePublished", meta, _PUBLISHED), *_marked_times(tree)])
     titles = [_without_site(title, site) for title in given if title]
     return Stated(
         title=_whole(titles[0], headings) if titles else None,
         headlines=frozenset([*titles, *(title for title in given if title), *headings]),
         body=_body(article),
         author=_text(author_line(article.get("author"))) or _author(meta),
-        published=_time(said, "datePublished") or _first_time(meta, _PUBLISHED) or _marked_time(tree),
-        updated=_time(said, "dateModified") or _first_time(meta, _UPDATED),
+        published=published,
+        published_to=exactness,
+        updated=next(
+            (moment for raw in _stated(said, "dateModified", meta, _UPDATED) if (moment := parse_time(raw))), None
+        ),
+        section=_section(article, meta),
         language=_language(article.get("inLanguage")) or _language(tree.get("lang")),
         site_name=site,
         addresses=tuple(_addresses(tree, meta)),
@@ -148,17 +173,50 @@ def _author(meta: dict[str, str]) -> str | None:
     return next((name for name in names if name and not name.startswith(("http://", "https://"))), None)
 
 
-def _time(node: dict[str, Any], key: str) -> dt.datetime | None:
+def _first_published(stated: list[str | float]) -> tuple[dt.datetime | None, Exactness]:
+    """The first time stated, or a later one that says the same more exactly; with how exactly it says it."""
+    found: list[tuple[dt.datetime, Exactness]] = []
+    for raw in stated:
+        moment = parse_time(raw)
+        if moment is None:
+            continue
+        found.append((moment, _exactness(raw)))
+        if found[-1][1] == "moment":
+            break
+    if not found:
+        return None, "moment"
+    first, exactness = found[0]
+    last, best = found[-1]
+    if (
+        exactness != best
+        and best == "moment"
+        and -_NEAR <= last - first < _NEAR + (_DAY if exactness == "day" else _NONE)
+    ):
+        return last, best
+    return first, exactness
+
+
+def _exactness(raw: str | float) -> Exactness:
+    if not isinstance(raw, str):
+        return "moment" if raw > _DAY_NUMBERS else "day"
+    raw = raw.strip()
+    if raw.isdigit():
+        return "moment" if int(raw) > _DAY_NUMBERS else "day"
+    clock = _CLOCK.search(raw)
+    if clock is None or _MIDNIGHT.fullmatch(clock[0]):
+        return "day"
+    return "moment" if _ZONE.search(raw, clock.end()) else "local"
+
+
+def _stated(node: dict[str, Any], key: str, meta: dict[str, str], names: tuple[str, ...]) -> Iterator[str | float]:
     value = node.get(key)
-    return parse_time(value) if isinstance(value, str | int | float) else None
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield value
+    yield from (meta[name] for name in names if name in meta)
 
 
-def _first_time(meta: dict[str, str], names: tuple[str, ...]) -> dt.datetime | None:
-    return next((moment for name in names if (moment := parse_time(meta.get(name)))), None)
-
-
-def _marked_time(tree: html.HtmlElement) -> dt.datetime | None:
-    """The first `<time>` of the article itself: one in a list or beside the article dates something else."""
+def _marked_times(tree: html.HtmlElement) -> Iterator[str]:
+    """The `<time>`s of the article itself: one in a list or beside the article dates something else."""
     elements = tree.xpath(
         "//*[@itemprop='datePublished'][@datetime or @content] | //article//time[@datetime]"
         " | //h1/following::time[@datetime] | //header//time[@datetime]"
@@ -166,9 +224,18 @@ def _marked_time(tree: html.HtmlElement) -> dt.datetime | None:
     for element in elements:
         if any(parent.tag in ("aside", "nav", "footer", "li") for parent in element.iterancestors()):
             continue
-        if moment := parse_time(element.get("datetime") or element.get("content")):
-            return moment
-    return None
+        moment = element.get("datetime") or element.get("content")
+        if parse_time(moment):
+            yield moment
+            return
+
+
+def _section(article: dict[str, Any], meta: dict[str, str]) -> str | None:
+    said = article.get("articleSection")
+    if isinstance(said, list):
+        said = next((one for one in said if isinstance(one, str) and one.strip()), None)
+    sections = (said, *(meta.get(name) for name in _SECTION))
+    return next((name for words in sections if (name := _text(words)) and len(name) <= _LONGEST_SECTION), None)
 
 
 def _addresses(tree: html.HtmlElement, meta: dict[str, str]) -> Iterator[str]:

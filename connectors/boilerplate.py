@@ -1,0 +1,71 @@
+"""The words of `data/boilerplate.tsv`: what pages put around the text that somebody wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pipeline.errors import FileError
+
+BOILERPLATE = Path(__file__).parent / "data" / "boilerplate.tsv"
+KINDS = ("related", "line", "title", "name")
+#: Letters that are written one for the other; marks and tatweel go.
+_FOLDED = str.maketrans("أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670")
+_NOTHING = re.compile(r"(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """All of it on folded text. related: labels of links to other texts, to match at a start. lines: lines that say
+    nothing, to match whole. titles, names: headlines and author lines that name nothing and nobody."""
+
+    related: re.Pattern[str]
+    lines: re.Pattern[str]
+    titles: re.Pattern[str]
+    names: re.Pattern[str]
+
+
+def fold(words: str) -> str:
+    """The words as they are compared: one form of each letter, no marks, lower case, single spaces."""
+    return " ".join(words.translate(_FOLDED).casefold().split())
+
+
+@cache
+def boilerplate() -> Boilerplate:
+    """The words of the file. Raises: FileError for a row of an unknown kind or a broken pattern."""
+    rows: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for number, row in enumerate(BOILERPLATE.read_text(encoding="utf-8").splitlines(), 1):
+        if not row or row.startswith("#"):
+            continue
+        kind, _, words = row.partition("\t")
+        if kind not in rows:
+            raise FileError(BOILERPLATE, number, f"kind {kind!r} is none of {', '.join(KINDS)}")
+        rows[kind].append(words)
+    labels = sorted({re.escape(fold(words)) for words in rows["related"]}, key=lambda label: (-len(label), label))
+    return Boilerplate(
+        related=re.compile(rf"(?:{'|'.join(labels)})\b"),
+        lines=_any(rows["line"]),
+        titles=_any(rows["title"]),
+        names=_any(rows["name"]),
+    )
+
+
+def is_no_title(title: str | None, *names: str | None) -> bool:
+    """Whether a headline is missing, says nothing of an article («الرئيسية»), or only names the site."""
+    return _says_nothing(title, names, boilerplate().titles)
+
+
+def is_no_name(author: str | None, *names: str | None) -> bool:
+    """Whether an author line names nobody («المحرر», admin), or only the site."""
+    return _says_nothing(author, names, boilerplate().names)
+
+
+def _says_nothing(words: str | None, names: tuple[str | None, ...], empty: re.Pattern[str]) -> bool:
+    folded = fold(words or "").strip(" .:|-–—")
+    return not folded or bool(empty.fullmatch(folded)) or folded in {fold(name) for name in names if name}
+
+
+def _any(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else _NOTHING
