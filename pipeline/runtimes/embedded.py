@@ -25,13 +25,13 @@ from pipeline.flow import FLOW, Made, Stage
 from pipeline.log import Message
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
-from pipeline.records import Reject
+from pipeline.records import Article, Entry, Reject
+from pipeline.runtimes.live import Live, LiveTurn
 from pipeline.runtimes.turns import LocalTurn, PooledTurn, SinkTurn, Source, SourceTurn, Stopped, consumer_of, reject_of
 from pipeline.topics import EVENTS, REJECTS, TOPICS
 
 T = TypeVar("T")
 log = logging.getLogger("rasd.flow")
-IDLE_SECONDS = 0.02  # while a source has nothing due
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES}
 
 
@@ -41,7 +41,8 @@ class Counts:
     that `read + taken_up == ended + left` once all stages have caught up.
 
     taken_up: articles that an earlier run or another process had added to the log. left: articles added to the log for
-    another process. sink_rejects: messages that a sink could not take; their articles have ended before.
+    another process. entries: announcements of feeds, handed to the fetcher. sink_rejects: messages that a sink could
+    not take; their articles have ended before.
     """
 
     read: int = 0
@@ -49,6 +50,7 @@ class Counts:
     left: int = 0
     source_rejects: int = 0
     sink_rejects: int = 0
+    entries: int = 0
     outputs: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -108,12 +110,16 @@ class Embedded:
                 for name in sink.topics:
                     self.log.register(consumer_of(sink.name), name)
 
-    def run(self, source: Source | None = None, *, follow: bool = False, poll_seconds: float = 0.5) -> Counts:
+    def run(self, source: Source | Live | None = None, *, follow: bool = False, poll_seconds: float = 0.5) -> Counts:
         """Works until the source is read and every stage has caught up (`follow`: until stopped)."""
+        feed: SourceTurn | LiveTurn | None = None
         try:
             for sink in self._sinks:
                 sink.resume()
-            feed = SourceTurn(self, source) if source is not None else None
+            if isinstance(source, Live):
+                feed = LiveTurn(self, source)
+            elif source is not None:
+                feed = SourceTurn(self, source)
             while not self.stop.is_set():
                 moved = [turn() for turn in self._turns if not self.stop.is_set()]
                 if feed is not None and not self.stop.is_set() and self._room():
@@ -122,7 +128,7 @@ class Embedded:
                 if any(moved) or any(s.wait() for s in self._stages):
                     continue
                 if feed is not None and not feed.done:
-                    self.stop.wait(IDLE_SECONDS)
+                    feed.wait(poll_seconds)
                     continue
                 if not follow:
                     break
@@ -130,6 +136,8 @@ class Embedded:
         except Stopped:
             pass
         finally:
+            if feed is not None:
+                feed.close()
             for sink in self._sinks:
                 sink.sink.close()
         self._settle()
@@ -178,6 +186,19 @@ class Embedded:
 
     def reject(self, reject: Reject, time_: int | None) -> None:
         self.log.append(REJECTS.name, reject.key, wire.encode(reject), time_)
+
+    def count_found(self, records: Sequence[Entry | Article | Reject]) -> None:
+        """After the commit of what a source gave."""
+        for record in records:
+            if isinstance(record, Entry):
+                self.counts.entries += 1
+                continue
+            self.counts.read += 1
+            if isinstance(record, Reject):
+                self.counts.rejects[record.reason] += 1
+                self.counts.source_rejects += 1
+            elif not self.runs_stages:
+                self.counts.left += 1
 
     def count(self, stage: Stage, batch: Sequence[tuple[Message, Made]]) -> None:
         """After the commit, so that a batch is counted once."""

@@ -21,15 +21,18 @@ from pipeline.errors import RasdError, Stalled, StoragePaused, WireError
 from pipeline.flow import Failure, Made, Stage, loaded, make, make_many
 from pipeline.log import Message
 from pipeline.pool import result
-from pipeline.records import Article, Record, Reject
-from pipeline.topics import ARTICLES, EVENTS, REJECTS, TOPICS, Topic
+from pipeline.records import Article, Entry, Record, Reject
+from pipeline.topics import ARTICLES, ENTRIES, EVENTS, REJECTS, TOPICS, Topic
 
 if TYPE_CHECKING:
+    from pipeline.log.sqlite import SqliteLog
     from pipeline.runtimes.embedded import Embedded
 
 log = logging.getLogger("rasd.flow")
 CHUNK = 8  # articles per task of the pool: small enough to share out evenly, large enough to hide the pickling
 SOURCE_SECONDS = 0.25  # a source's batch ends here even if it is not full, so that slow sources flow on
+IDLE_SECONDS = 0.02  # while a source has nothing due
+REJECTED = "source-rejects"  # state: what was already rejected, so that an archive replayed again adds none
 KEEP_BYTES = 1_000_000  # of a rejected value; longer ones are cut and cannot be redriven
 
 
@@ -72,7 +75,7 @@ def reject_of(message: Message, stage: str, failure: Failure) -> Reject:
     )
 
 
-class _Reader:
+class Reader:
     """Reads one topic for one consumer, from where it committed."""
 
     def __init__(self, runtime: Embedded, consumer: str, topic: Topic) -> None:
@@ -118,7 +121,7 @@ class LocalTurn:
 
     def __init__(self, runtime: Embedded, stage: Stage, gazetteer: Path | None) -> None:
         self.runtime, self.stage = runtime, stage
-        self.reader = _Reader(runtime, stage.name, stage.reads)
+        self.reader = Reader(runtime, stage.name, stage.reads)
         self.passed = 0
         self.step = loaded(stage, gazetteer)
         self.overlay = Overlay(runtime.log.state(stage.name))
@@ -195,7 +198,7 @@ class PooledTurn:
     ) -> None:
         self.runtime, self.stage, self.gazetteer = runtime, stage, gazetteer
         self.window, self.task_seconds = window, task_seconds
-        self.reader = _Reader(runtime, stage.name, stage.reads)
+        self.reader = Reader(runtime, stage.name, stage.reads)
         self.flying: deque[_Flight] = deque()
         self.passed = 0
 
@@ -294,7 +297,7 @@ class SinkTurn:
     def __init__(self, runtime: Embedded, sink: Sink) -> None:
         self.runtime, self.sink = runtime, sink
         self.name = consumer_of(sink.name)
-        self.readers = [_Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
+        self.readers = [Reader(runtime, self.name, TOPICS[t]) for t in sink.topics]
         self.refused = 0
         self.settled = False
 
@@ -314,7 +317,7 @@ class SinkTurn:
             self.settled = True
         return True
 
-    def _write(self, batches: Sequence[tuple[_Reader, list[Message]]]) -> None:
+    def _write(self, batches: Sequence[tuple[Reader, list[Message]]]) -> None:
         rejects = []
         for reader, messages in batches:
             for message in messages:
@@ -344,7 +347,6 @@ class SourceTurn:
     """Reads a source into the log; where it stood is committed with what it gave."""
 
     STATE = "source"
-    REJECTED = "source-rejects"  # what was already rejected, so that an archive replayed again adds none
 
     def __init__(self, runtime: Embedded, source: Source) -> None:
         self.runtime, self.source = runtime, source
@@ -372,32 +374,38 @@ class SourceTurn:
             self.position = found[-1].position
         elif not self.done:
             return False
-        encoded = [_encoded(item.record, self.runtime.max_bytes) for item in found]
-        self.runtime.durably(lambda: self._commit(encoded))
-        self.runtime.counts.read += len(found)
-        if not self.runtime.runs_stages:
-            self.runtime.counts.left += sum(not isinstance(record, Reject) for record, _ in encoded)
-        for record, _ in encoded:
-            if isinstance(record, Reject):
-                self.runtime.counts.rejects[record.reason] += 1
-                self.runtime.counts.source_rejects += 1
+        pairs = [encoded(item.record, self.runtime.max_bytes) for item in found]
+        self.runtime.durably(lambda: self._commit(pairs))
+        self.runtime.count_found([record for record, _ in pairs])
         return bool(found)
 
-    def _commit(self, encoded: Sequence[tuple[Article | Reject, bytes]]) -> None:
-        store = self.runtime.log
-        known = store.state(self.REJECTED)
-        with store.transaction():
-            for record, value in encoded:
-                if isinstance(record, Reject):
-                    if (mark := _mark(record)) not in known:
-                        store.change(self.REJECTED, {mark: b"1"})
-                        store.append(REJECTS.name, REJECTS.key(record), value)
-                else:
-                    at = record.published
-                    time_ = None if at is None else int(at.timestamp() * 1000)
-                    store.append(ARTICLES.name, ARTICLES.key(record), value, time_)
+    def _commit(self, pairs: Sequence[tuple[Entry | Article | Reject, bytes]]) -> None:
+        with self.runtime.log.transaction():
+            append_found(self.runtime.log, pairs)
             state = {"position": self.position, "done": self.done}
-            store.change(self.STATE, {self.source.identity: orjson.dumps(state)})
+            self.runtime.log.change(self.STATE, {self.source.identity: orjson.dumps(state)})
+
+    def wait(self, seconds: float) -> None:
+        """Until the source may have something due."""
+        self.runtime.stop.wait(min(seconds, IDLE_SECONDS))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def append_found(store: SqliteLog, pairs: Sequence[tuple[Entry | Article | Reject, bytes]]) -> None:
+    """Appends what a source found, each to its topic; a reject that was there already is not repeated. Inside a
+    transaction."""
+    known = store.state(REJECTED)
+    for record, value in pairs:
+        if isinstance(record, Reject):
+            if (mark := _mark(record)) not in known:
+                store.change(REJECTED, {mark: b"1"})
+                store.append(REJECTS.name, REJECTS.key(record), value)
+        else:
+            topic = ENTRIES if isinstance(record, Entry) else ARTICLES
+            at = record.published
+            store.append(topic.name, topic.key(record), value, None if at is None else int(at.timestamp() * 1000))
 
 
 def _mark(reject: Reject) -> str:
@@ -406,7 +414,7 @@ def _mark(reject: Reject) -> str:
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _encoded(record: Article | Reject, max_bytes: int) -> tuple[Article | Reject, bytes]:
+def encoded(record: Entry | Article | Reject, max_bytes: int) -> tuple[Entry | Article | Reject, bytes]:
     """A record with its bytes; an article that has none (a lone surrogate) or too many becomes a reject."""
     try:
         value = wire.encode(record)
@@ -415,7 +423,7 @@ def _encoded(record: Article | Reject, max_bytes: int) -> tuple[Article | Reject
         failure = Failure("too-large", f"a record of {len(value):,} bytes; the limit is {max_bytes:,}")
     except WireError as e:
         value, failure = b"", Failure(e.reason, str(e))
-    at = record.archive if isinstance(record, Article) else None
+    at = None if isinstance(record, Reject) else record.archive
     reject = Reject(
         stage="source",
         reason=failure.reason,
