@@ -20,12 +20,12 @@ from typing import BinaryIO
 from connectors.clean import Page, clean_page
 from connectors.sinks.jsonl import MARKER, UNCOMMITTED
 from connectors.sources.charset import decode
-from connectors.sources.feeds import Entry, parse_feed
+from connectors.sources.feeds import parse_feed
 from connectors.sources.lines import KEPT, Line, read_lines
 from connectors.sources.rows import Options, make_article, read_row, reject, row_decoder, wanted
 from connectors.urls import outlet_of
 from pipeline.errors import FileError, RasdError, Unusable
-from pipeline.records import Archived, Article, Reject
+from pipeline.records import Archived, Article, Entry, Reject
 
 __all__ = ["Archive", "Found", "Options", "read_row"]
 
@@ -193,7 +193,7 @@ def _feed(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iter
     data = file.read(options.max_bytes + 1)
     try:
         _check_size(data, options)
-        for found in parse_feed(data, entry.name):
+        for found in parse_feed(data, entry.name).entries:
             yield entry.size, partial(_read_entry, found, entry, options)
     except RasdError as error:
         yield entry.size, partial(_refuse_file, data, entry, error, options)

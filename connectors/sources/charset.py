@@ -59,7 +59,12 @@ def without_controls(markup: str) -> str:
     """The markup without what XML forbids: control characters but tab and line ends, half surrogate pairs, U+FFFE and
     U+FFFF, also where they are written as references (`&#xD800;`). Parsers fail on them, and so do records.
     """
-    return _FORBIDDEN.sub("", _REFERENCE.sub(_checked, markup))
+    return without_forbidden(_REFERENCE.sub(_checked, markup))
+
+
+def without_forbidden(text: str) -> str:
+    """The text without the characters that XML forbids; references to them stay."""
+    return _FORBIDDEN.sub("", text)
 
 
 def _checked(reference: re.Match[str]) -> str:

@@ -19,12 +19,17 @@ _ISO = re.compile(
 )
 
 
-def parse_time(value: str | float | None) -> dt.datetime | None:
-    """The moment in UTC, whole seconds; None if it cannot be read or lies outside 1970 to 2100.
+def parse_time(value: str | float | None, *, latest: dt.datetime | None = None) -> dt.datetime | None:
+    """The moment in UTC, whole seconds; None if it cannot be read, lies outside 1970 to 2100 or after `latest`.
 
     Reads ISO 8601 and its common misspellings, RFC 822, seconds or milliseconds since 1970, `20240131`,
     Arabic-Indic digits. A time without a zone is UTC. `03/04/2024` is not guessed at.
     """
+    moment = _read(value)
+    return None if moment and latest and moment > latest else moment
+
+
+def _read(value: str | float | None) -> dt.datetime | None:
     if value is None or isinstance(value, bool):
         return None
     if not isinstance(value, str):
