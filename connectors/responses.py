@@ -31,6 +31,7 @@ class Response:
 
     url: of the last request, the one that this answers. headers: as received, in their order.
     raw: the body as it came, transfer coding undone, content coding (gzip, br) not. body: unpacked.
+    cut: whether raw and body end before the answer did (robots.txt and answers other than 2xx only).
     fetched: UTC, whole seconds. hops: the redirects that led here.
     """
 
@@ -42,6 +43,7 @@ class Response:
     body: bytes = b""
     fetched: dt.datetime
     hops: tuple[Hop, ...] = ()
+    cut: bool = False
 
     def header(self, name: str) -> str | None:
         """The first header of that name, whatever its letter case."""
@@ -64,12 +66,18 @@ class Response:
             to = hop.location
         return to
 
+    @property
+    def downgraded(self) -> bool:
+        """Whether a redirect led from https to http."""
+        return any(hop.url.startswith("https:") and hop.location.startswith("http:") for hop in self.hops)
+
 
 class FetchFailed(RasdError):
     """No complete answer was had.
 
     reason: bad-url, forbidden-address, robots, dns, connection, tls, timeout, too-large, bad-encoding, bad-response,
-    redirects. after: seconds that the server asked to wait, if it did.
+    redirects, held (the host has asked for a pause that is not over). retryable: whether a later try may go better.
+    after: seconds that the server asked to wait, if it did.
     """
 
     reason = "fetch-failed"

@@ -1,0 +1,208 @@
+"""Requests as a good guest makes them: each host in its own time, robots.txt obeyed, redirects followed one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import email.utils
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from connectors.clock import Clock
+from connectors.http import Client, Target, target_of
+from connectors.lanes import Lanes
+from connectors.responses import FetchFailed, Hop, Kind, Response
+from connectors.robots import Robots, Rules
+from pipeline.config import FetchSettings
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+HOSTS = 10_000  # remembered; one that waits for something is never forgotten
+LONGEST_WAIT = 60.0  # seconds a request waits for a host that asked for a pause; beyond, it fails and says so
+LONGEST_HOLD = 24 * 3_600.0  # seconds; a longer Retry-After is taken for a mistake
+HOLD = 30.0  # seconds of pause after a 429 that names none, doubled with each one that follows
+#: Headers that may follow a redirect to another origin: what is asked for, nothing about who asks.
+_TRAVELS = frozenset(("if-none-match", "if-modified-since", "accept", "accept-language", "cache-control"))
+
+
+@dataclass(slots=True)
+class _Host:
+    """What is known of a host: when it may be asked next, and how many requests may be under way."""
+
+    open: asyncio.Semaphore
+    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    next_start: float = 0.0
+    held_until: float = 0.0
+    holds: int = 0
+    users: int = 0
+    seconds: float | None = None  # how long its answers take: moving average; None before the first
+
+
+class PoliteClient:
+    """The client that everybody uses.
+
+    Hosts are counted by name; one with a port of its own is another host.
+    """
+
+    def __init__(self, client: Client, robots: Robots, settings: FetchSettings, *, clock: Clock) -> None:
+        self._client, self._robots, self._settings, self._clock = client, robots, settings, clock
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._lanes = Lanes(settings.connections)
+
+    async def get(self, url: str, *, kind: Kind, headers: Mapping[str, str] | None = None) -> Response:
+        """The answer at the end of the redirects, whatever its status.
+
+        Waits until the host may be asked. Raises: FetchFailed, with reason "robots" where robots.txt forbids an
+        address on the way, "held" (and `after`) where the host asked for a longer pause than a request waits.
+        """
+        target = target_of(url)
+        first, hops = target, list[Hop]()
+        seen = {target.url}
+        while True:
+            delay = self._settings.host_delay
+            if kind not in ("robots", "hub"):
+                rules = self._robots.known(target.origin) or await self._robots.rules(target.origin, self._ask_robots)
+                self._obey(rules, target)
+                delay = max(delay, rules.delay)
+            response = await self._in_turn(target, kind, headers, delay)
+            if response.status not in REDIRECTS:
+                return replace(response, hops=tuple(hops)) if hops else response
+            target, hop = self._next(target, response, hops, seen)
+            hops.append(hop)
+            if headers and target.origin != first.origin:
+                headers = {name: value for name, value in headers.items() if name.lower() in _TRAVELS}
+
+    async def robots(self, url: str) -> Rules:
+        """What the host of this address asks of us: sitemaps, delay. Raises: FetchFailed "bad-url"."""
+        origin = target_of(url).origin
+        return await self._robots.rules(origin, self._ask_robots)
+
+    async def _ask_robots(self, url: str) -> Response:
+        return await self.get(url, kind="robots")
+
+    def _obey(self, rules: Rules, target: Target) -> None:
+        if rules.closed:
+            raise FetchFailed(
+                f"{target.url}: {rules.reason}",
+                reason="robots",
+                url=target.url,
+                retryable=True,
+                after=max(0.0, rules.until - self._clock.now()),
+            )
+        if not rules.allows(target.url):
+            raise FetchFailed(f"{target.url}: robots.txt forbids it", reason="robots", url=target.url)
+
+    def _next(self, target: Target, response: Response, hops: list[Hop], seen: set[str]) -> tuple[Target, Hop]:
+        """Where a redirect leads. Raises: FetchFailed."""
+        location = response.header("location")
+        if not location or not location.strip():
+            raise FetchFailed(
+                f"{target.url} answers {response.status} and no address", reason="redirects", url=target.url
+            )
+        if len(hops) >= self._settings.redirects:
+            raise FetchFailed(f"more than {len(hops)} redirects", reason="redirects", url=target.url)
+        to = target_of(location, target.url)
+        if to.url in seen:
+            raise FetchFailed(f"redirects lead back to {to.url}", reason="redirects", url=target.url)
+        seen.add(to.url)
+        return to, Hop(target.url, response.status, to.url)
+
+    async def _in_turn(self, target: Target, kind: Kind, headers: Mapping[str, str] | None, delay: float) -> Response:
+        host = self._host(target)
+        host.users += 1
+        try:
+            async with host.open:
+                async with host.starting:
+                    lane = await self._may_start(host, target, delay)
+                loop = asyncio.get_running_loop()
+                begun = loop.time()
+                try:
+                    response = await self._client.send(target.url, kind=kind, headers=headers)
+                except FetchFailed as e:
+                    took = loop.time() - begun
+                    slow = e.reason in ("timeout", "dns")
+                    host.seconds = max(took, self._settings.total_seconds) if slow else _average(host.seconds, took)
+                    raise
+                finally:
+                    self._lanes.leave(lane)
+                host.seconds = _average(host.seconds, loop.time() - begun)
+        finally:
+            host.users -= 1
+        self._hold(host, response)
+        return response
+
+    async def _may_start(self, host: _Host, target: Target, delay: float) -> int:
+        """Waits for the host's time and a connection; returns the lane that must be left again."""
+        while True:
+            now = self._clock.now()
+            if host.held_until - now > LONGEST_WAIT:
+                raise FetchFailed(
+                    f"{target.host} has asked for a pause",
+                    reason="held",
+                    url=target.url,
+                    retryable=True,
+                    after=host.held_until - now,
+                )
+            when = max(host.next_start, host.held_until)
+            if when > now:
+                await self._clock.sleep_until(when)
+                continue
+            lane = await self._lanes.enter(host.seconds)
+            now = self._clock.now()
+            if host.held_until > now:  # it asked for a pause while we waited for a connection
+                self._lanes.leave(lane)
+                continue
+            host.next_start = now + delay
+            return lane
+
+    def _hold(self, host: _Host, response: Response) -> None:
+        if response.status not in (429, 503):
+            host.holds = 0
+            return
+        now = self._clock.now()
+        seconds = retry_after(response.header("retry-after"), now)
+        if seconds is None:
+            if response.status == 503:
+                return
+            seconds = HOLD * 2 ** min(host.holds, 7)
+        host.holds += 1
+        host.held_until = max(host.held_until, now + min(seconds, LONGEST_HOLD))
+
+    def _host(self, target: Target) -> _Host:
+        key = target.host if target.port in (80, 443) else f"{target.host}:{target.port}"
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = _Host(asyncio.Semaphore(self._settings.host_connections))
+            if len(self._hosts) > HOSTS:
+                self._forget()
+        else:
+            self._hosts.move_to_end(key)
+        return host
+
+    def _forget(self) -> None:
+        """Drops the hosts that were asked longest ago, if nothing of theirs still counts."""
+        now = self._clock.now()
+        for key in list(self._hosts)[: HOSTS // 10]:
+            host = self._hosts[key]
+            if not host.users and max(host.next_start, host.held_until) <= now:
+                del self._hosts[key]
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header (seconds or a date) asks to wait, not below 0; None if it says nothing."""
+    if not value:
+        return None
+    value = value.strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit():
+        return min(float(value), 1e9)
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=dt.UTC)
+    return max(0.0, when.timestamp() - now)
+
+
+def _average(before: float | None, seconds: float) -> float:
+    return seconds if before is None else before * 0.7 + seconds * 0.3
