@@ -329,8 +329,8 @@ class Lines:
 
 
 def _blanked(token: re.Match[str]) -> str:
-    """A comment or a string of several lines without its letters; other strings stay, they may be keys."""
+    """A comment, or a string of several lines, without its letters; other strings stay, they may be keys."""
     text = token[0]
     if text.startswith("#"):
         return ""
-    return "''" + "\n" * text.count("\n") if text.startswith(('"""', "'''")) else text
+    return "''" + "\n''" * text.count("\n") if text.startswith(('"""', "'''")) else text
