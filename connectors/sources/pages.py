@@ -20,6 +20,7 @@ from pipeline.records import Archived, Article, Entry
 EARLIEST = dt.datetime(1995, 1, 1, tzinfo=dt.UTC)  # before news stood on the web: a template's or a machine's default
 AHEAD = dt.timedelta(days=2)  # a clock or zone may be wrong by a day; what is dated later still is a mistake
 WIDEST_ZONE = dt.timedelta(hours=14)  # the furthest that local time is from UTC
+MISSED = 0.5  # a page's text below this share of the feed's whole text: most of the page was not found
 ZONE_STEP = dt.timedelta(minutes=15)  # zones differ by whole quarters of an hour
 _PLAIN = Options()
 
@@ -43,7 +44,7 @@ def page_article(
         feed=entry.feed if entry else None,
         language=page.language or (entry.language if entry else None),
         title=_title(page, entry),
-        body=page.body,
+        body=_body(page, entry),
         author=_author(page, entry),
         section=page.section or (entry.section if entry else None),
         published=published,
@@ -115,6 +116,13 @@ def _updated(
 
 def _sane(moment: dt.datetime | None, fetched: dt.datetime | None) -> bool:
     return moment is not None and moment >= EARLIEST and (fetched is None or moment <= fetched + AHEAD)
+
+
+def _body(page: Page, entry: Entry | None) -> str:
+    """The page's text, unless the feed gives the whole text and the page shows but a fraction of it (a stub)."""
+    if entry and not entry.partial and len(page.body) < MISSED * len(entry.body):
+        return entry.body
+    return page.body
 
 
 def _title(page: Page, entry: Entry | None) -> str | None:

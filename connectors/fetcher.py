@@ -1,0 +1,552 @@
+"""Reads the pages that feeds announce: fetch, archive, clean, publish, remember; and reads them again.
+
+What becomes of a page is decided in `connectors.recheck` (when), `connectors.deadends` (what is no article) and
+`connectors.sources.pages` (who is believed); the order of effects stands here. It is always archive, then publish, then
+frontier, so that a kill at any moment repeats at most what readers behind know how to drop. docs/fetching.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeVar
+
+from connectors.clean import Page
+from connectors.clock import Clock
+from connectors.deadends import dead_end, refresh_target
+from connectors.frontier import Frontier, Memory, Row, Settled, State, Taken, address_of, encode_entry
+from connectors.hosts import Hosts
+from connectors.recheck import check_after_change, counted_from, forget_at, next_check, retry_at, spans_of
+from connectors.responses import FetchFailed, Kind, Response
+from connectors.sources.pages import entry_article, page_article
+from connectors.sources.times import parse_time
+from connectors.urls import canonical_url, host_of
+from pipeline.config import FeedSettings, FetchSettings
+from pipeline.errors import RasdError, StoragePaused, Unusable
+from pipeline.records import Archived, Article, Entry, Reject
+from pipeline.telemetry import logger
+
+T = TypeVar("T")
+log = logger("fetch")
+
+STAGE = "fetch"
+ENTRIES = "rasd.entries"  # topic that a reject's entry goes back to
+IN_HAND_BYTES = 64_000_000  # bodies that wait for cleaning; beyond it nothing new is asked for
+BATCH = 64  # readings settled at once
+PAUSE_SECONDS = 2.0  # between two tries of a write while the disk is full
+LONGEST_HOST_WAIT = 3_600.0  # a host that asks for more is tried once an hour; each page obeys the whole wait
+EXPIRE_SECONDS = 600.0
+CLEANINGS = 1  # tries that a page gets that stalls its cleaner; the first may have been somebody else's fault
+
+#: What no later reading can mend: the page is not asked for again unless a feed changes its entry.
+_FINAL = frozenset(("robots", "forbidden-address", "bad-url", "gone", "media-type", "too-large", "no-address"))
+_ABSENT = frozenset(("not-found", "gone", "soft-404"))
+_STATUS = {401: "forbidden", 402: "paywall", 403: "forbidden", 404: "not-found", 407: "forbidden", 410: "gone",
+           429: "rate-limited", 451: "forbidden"}  # fmt: skip
+_PASSING = frozenset((408, 425, 429, *range(500, 600)))
+
+
+class Getter(Protocol):
+    """`connectors.polite.PoliteClient`."""
+
+    async def get(self, url: str, *, kind: Kind, headers: dict[str, str] | None = None) -> Response: ...
+
+
+class Keeper(Protocol):
+    """`connectors.warc.WarcWriter`."""
+
+    async def keep(self, response: Response, kind: Kind, entry: Entry | None = None) -> Archived: ...
+
+    async def keep_entry(self, entry: Entry) -> Archived: ...
+
+
+class Clean(Protocol):
+    """Cleans a page in a process that can be killed. Raises: Unusable, or a retryable RasdError."""
+
+    def __call__(self, body: bytes, *, url: str, charset: str | None) -> Awaitable[Page]: ...
+
+
+Publish = Callable[[Sequence[Article | Reject]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done so far. new, revised: articles published, first or changed. feed_texts: of these, the feed's own.
+    unchanged: readings that found nothing new (not_modified: of these, 304). failures, rejects: by reason."""
+
+    requests: int = 0
+    new: int = 0
+    revised: int = 0
+    feed_texts: int = 0
+    unchanged: int = 0
+    not_modified: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A reading that is over: what to publish, and what becomes of the row then."""
+
+    settled: Settled
+    record: Article | Reject | None = None
+
+
+class _Failed(Exception):
+    """A page without article, on its way to `_without`.
+
+    reason, words: why. passing: worth another try soon. after: seconds the server asked to wait. archive: where the
+    answer lies. url: the address that answered. memory: what was learnt before it failed.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        words: str,
+        *,
+        passing: bool = False,
+        after: float | None = None,
+        archive: Archived | None = None,
+        url: str | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        super().__init__(words)
+        self.reason, self.passing, self.after = reason, passing, after
+        self.archive, self.url, self.memory = archive, url, memory
+
+
+class Fetcher:
+    """Takes entries and publishes articles and rejects. `take` may be called while `run` runs, and before."""
+
+    def __init__(
+        self,
+        frontier: Frontier,
+        client: Getter,
+        publish: Publish,
+        *,
+        archive: Keeper,
+        clean: Clean,
+        clock: Clock,
+        settings: FetchSettings,
+        recheck: Sequence[str] = FeedSettings().recheck,
+    ) -> None:
+        """publish: returns once the records are durable. clean: see `Clean`. recheck: setting `feeds.recheck`.
+
+        As many pages are under way at once as `settings.connections`, of one host `settings.host_connections`.
+        """
+        self.frontier, self.counts = frontier, Counts()
+        self._client, self._publish, self._archive, self._clean = client, publish, archive, clean
+        self._clock, self._spans = clock, spans_of(recheck)
+        self._places = settings.connections
+        self._hosts = Hosts(settings.connections, settings.host_connections)
+        self._reading: dict[asyncio.Task[None], Row] = {}
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._alone = asyncio.Lock()  # the frontier is one thread's at a time
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rasd-frontier")
+        self._over: asyncio.Queue[_Read | None] = asyncio.Queue(2 * BATCH)
+        self._expired = 0.0
+        self._broken: BaseException | None = None
+
+    async def take(self, entries: Sequence[Entry]) -> Taken:
+        """Returns once the entries are durable in the frontier, or, where one has no UTF-8 form, its reject in the log.
+
+        While the disk is full it waits and tries again.
+        """
+        taken = await self._in_frontier(self.frontier.take, entries, self._clock.now())
+        if taken.refused:
+            rejects = [_reject(entry, "bad-text", "an entry without UTF-8 form", None) for entry in taken.refused]
+            self.counts.rejects["bad-text"] += len(rejects)
+            with self._clock.working():
+                await self._publish(rejects)
+        self._wake.set()
+        return taken
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reads what is due until `stop` is set; what is under way then is left for the next run.
+
+        Raises: what `publish` or the archive raises for good, and StorageError for a broken frontier.
+        """
+        publisher = asyncio.ensure_future(self._publish_and_settle())
+        stopped = asyncio.ensure_future(stop.wait())
+        publisher.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not stop.is_set() and not publisher.done() and self._broken is None:
+                self._wake.clear()
+                await self._start_due()
+                await self._wait(stopped)
+        finally:
+            stopped.cancel()
+            await self._put_back()
+            if not publisher.done():
+                await self._over.put(None)
+            await publisher
+        if self._broken is not None:
+            raise self._broken
+
+    async def close(self) -> None:
+        """Closes the frontier. Call it when `run` is over."""
+        await self._in_frontier(self.frontier.close)
+        self._thread.shutdown()
+
+    # -- what is next --------------------------------------------------------------------------------------------------
+
+    async def _start_due(self) -> None:
+        now = self._clock.now()
+        if now - self._expired > EXPIRE_SECONDS:
+            self._expired = now
+            await self._in_frontier(self.frontier.expire, now)
+        free = self._places - len(self._reading)
+        if free <= 0 or self._bytes > IN_HAND_BYTES or self._over.full():
+            return
+        reserved: dict[str, list[bool]] = {}
+
+        def may(host: str, busy: int) -> bool:
+            if not self._hosts.may(host, busy, now):
+                return False
+            reserved.setdefault(host, []).append(self._hosts.began(host))
+            return True
+
+        async with self._alone:
+            rows = self.frontier.lease(now, free, may)
+        for row in rows:
+            task = asyncio.ensure_future(self._read(row, reserved[row.host].pop()))
+            self._reading[task] = row
+            task.add_done_callback(self._read_over)
+        for unused in reserved.values():
+            for doubtful in unused:
+                self._hosts.ended(doubtful)
+
+    def _read_over(self, task: asyncio.Task[None]) -> None:
+        self._reading.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+        self._wake.set()
+
+    async def _wait(self, stopped: asyncio.Future[Literal[True]]) -> None:
+        """Until something changed or becomes due."""
+        now = self._clock.now()
+        times = [self.frontier.next_due(), self._hosts.next_end_of_wait(now), self._expired + EXPIRE_SECONDS]
+        due = min(t for t in times if t is not None)
+        wake = asyncio.ensure_future(self._wake.wait())
+        sleep = asyncio.ensure_future(self._clock.sleep_until(due))
+        try:
+            await asyncio.wait((wake, sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wake.cancel()
+            sleep.cancel()
+
+    async def _put_back(self) -> None:
+        rows = list(self._reading.values())
+        tasks = list(self._reading)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with self._alone:
+            self.frontier.release(rows)
+
+    # -- one page ------------------------------------------------------------------------------------------------------
+
+    async def _read(self, row: Row, doubtful: bool) -> None:
+        try:
+            try:
+                done = await self._page(row)
+            except _Failed as failed:
+                done = await self._without(row, failed)
+            except RasdError as e:
+                done = await self._without(row, _Failed(e.reason, str(e), passing=e.retryable))
+            except Exception as e:  # whatever it is, it costs this page a try and nothing else
+                log.exception("%s: could not be read", row.key)
+                done = await self._without(row, _Failed("internal", f"{type(e).__name__}: {e}", passing=True))
+        finally:
+            self._hosts.ended(doubtful)
+        await self._over.put(done)
+
+    async def _page(self, row: Row) -> _Read:
+        """Raises: _Failed where there is no article."""
+        address = address_of(row.entry)
+        if address is None:
+            raise _Failed("no-address", "the feed gives no address of its own for it")
+        response = await self._get(row, address)
+        memory = row.memory or Memory()
+        raw = hashlib.blake2b(response.raw, digest_size=16).hexdigest()
+        if response.status == 304 or raw == memory.raw:
+            return self._unchanged(row, memory, response)
+        if reason := dead_end(address, response):
+            raise _Failed(reason, f"{response.url} is no article ({reason})", memory=_validators(memory, response, raw))
+        self._bytes += len(response.raw) + len(response.body)
+        try:
+            archive = await self._archive.keep(response, "page", row.entry)
+            page = await self._cleaned(row, response, archive, _validators(memory, response, raw))
+        finally:
+            self._bytes -= len(response.raw) + len(response.body)
+        article = page_article(page, response.url, response.fetched, archive, row.entry)
+        return await self._article(row, _validators(memory, response, raw), article, address)
+
+    async def _get(self, row: Row, address: str) -> Response:
+        """An answer of status 200 or 304. Raises: _Failed."""
+        if self._hosts.is_down(row.host, self._clock.now()):
+            raise _Failed("host-down", f"{row.host} does not answer", passing=True)
+        response = await self._ask(row, address, _conditions(row))
+        if response.status == 200 and (to := refresh_target(response)) is not None:
+            response = await self._ask(row, to, {})
+        if response.status == 304 and row.memory is not None:
+            return response
+        if response.status == 200:
+            return response
+        after = _asked_to_wait(response, self._clock.now())
+        if after is not None and response.status in (429, 503):
+            self._hosts.wait(row.host, self._clock.now() + min(after, LONGEST_HOST_WAIT))
+        status = response.status
+        reason = _STATUS.get(status, "server-error" if status >= 500 else "no-text" if status < 300 else "refused")
+        raise _Failed(reason, f"{response.url} answered {status}", passing=status in _PASSING, after=after)
+
+    async def _ask(self, row: Row, address: str, headers: dict[str, str]) -> Response:
+        self.counts.requests += 1
+        begin = self._clock.now()
+        try:
+            response = await self._client.get(address, kind="page", headers=headers)
+        except FetchFailed as e:
+            if e.retryable:
+                self._hosts.failed(row.host, self._clock.now())
+            raise _Failed(e.reason, str(e), passing=e.retryable, after=e.after) from e
+        self._hosts.answered(row.host, self._clock.now() - begin)
+        return response
+
+    async def _cleaned(self, row: Row, response: Response, archive: Archived, memory: Memory) -> Page:
+        try:
+            with self._clock.working():
+                return await self._clean(response.body, url=response.url, charset=response.charset)
+        except RasdError as e:
+            again = e.retryable and row.tries < CLEANINGS
+            known = row.memory or Memory() if again else memory  # else the same bytes would count as read
+            raise _Failed(
+                e.reason, f"{response.url}: {e}", passing=again, archive=archive, url=response.url, memory=known
+            ) from e
+
+    async def _article(self, row: Row, memory: Memory, article: Article, address: str) -> _Read:
+        """What the article of a page means beside what went on before."""
+        now = self._clock.now()
+        if memory.article is None:
+            return await self._first(row, memory, article, now)
+        if _moved_away(memory, article, row, address):
+            raise _Failed("soft-404", f"{address} leads to another article now", memory=row.memory)
+        article = _pinned(article, memory)
+        if article.content_hash == memory.content:
+            return self._unchanged(row, memory, None)
+        changed = memory.content is not None and not memory.from_feed
+        due, extra = next_check(row.key, memory.base, now, self._spans), False
+        if changed:
+            due, extra = check_after_change(row.key, memory.base, now, memory.extra, self._spans)
+        memory = replace(memory, extra=memory.extra + extra)
+        self.counts.revised += 1
+        return self._settle(row, _went_on(memory, article, from_feed=False), article, "done", due)
+
+    async def _first(self, row: Row, memory: Memory, article: Article, now: float) -> _Read:
+        memory = replace(memory, base=_base(row, article))
+        due = next_check(row.key, memory.base, now, self._spans)
+        if article.canonical_url is not None:
+            async with self._alone:
+                twin = self.frontier.twin(article.canonical_url, row)
+            if twin is not None:  # the same page by another address: that one is read again, not this one
+                due = None
+                if twin.content == article.content_hash:
+                    self.counts.unchanged += 1
+                    return self._settle(row, _went_on(memory, article, from_feed=False), None, "done", None)
+        self.counts.new += 1
+        return self._settle(row, _went_on(memory, article, from_feed=False), article, "done", due)
+
+    def _unchanged(self, row: Row, memory: Memory, response: Response | None) -> _Read:
+        """response: the answer that showed it without cleaning, if that was how."""
+        if response is not None and (
+            memory.content is None or memory.from_feed
+        ):  # the page is what was refused before; the feed may say more now
+            raise _Failed(memory.refused or "no-text", f"{row.key}: the page is as it was", memory=memory)
+        self.counts.unchanged += 1
+        self.counts.not_modified += response is not None and response.status == 304
+        return self._settle(row, memory, None, "done", next_check(row.key, memory.base, self._clock.now(), self._spans))
+
+    # -- no page -------------------------------------------------------------------------------------------------------
+
+    async def _without(self, row: Row, failed: _Failed) -> _Read:
+        """What goes on without the page: a later try, the feed's own text, or a reject."""
+        now = self._clock.now()
+        self.counts.failures[failed.reason] += 1
+        memory = failed.memory or row.memory or Memory()
+        if failed.passing and (due := retry_at(row.key, row.tries + 1, now, failed.after)) is not None:
+            return self._settle(row, memory, None, "held", due, tries=row.tries + 1, why=failed.reason)
+        if not memory.base:
+            memory = replace(memory, base=_base(row, None))
+        due = next_check(row.key, memory.base, now, self._spans)
+        state: State = "failed"
+        absent_before = memory.refused in _ABSENT or (memory.content is not None and not memory.from_feed)
+        if failed.reason in _FINAL or (failed.reason in _ABSENT and absent_before):
+            due, state = None, "gone" if failed.reason in _ABSENT else "failed"
+        if memory.content is not None and not memory.from_feed:  # the page's own text went on: nothing replaces that
+            state = state if state == "gone" else "done"
+            return self._settle(row, memory, None, state, due, why=failed.reason)
+        return await self._feed_text(row, memory, failed, state, due)
+
+    async def _feed_text(self, row: Row, memory: Memory, failed: _Failed, state: State, due: float | None) -> _Read:
+        entry = row.entry
+        where = memory.canonical or failed.url or address_of(entry)
+        try:
+            article = entry_article(replace(entry, url=where))
+        except Unusable:
+            known, memory = memory.refused, replace(memory, refused=failed.reason)
+            if known == failed.reason or memory.content is not None:
+                return self._settle(row, memory, None, state, due, why=failed.reason)
+            self.counts.rejects[failed.reason] += 1
+            rejected = _reject(entry, failed.reason, str(failed), failed.archive)
+            return self._settle(row, memory, rejected, state, due, why=failed.reason)
+        memory = replace(memory, refused=failed.reason)
+        article = _pinned(article, memory) if memory.article else article
+        if article.content_hash == memory.content:
+            return self._settle(row, memory, None, state, due, why=failed.reason)
+        archive = await self._archive.keep_entry(replace(entry, url=where))
+        article = replace(article, archive=archive)
+        self.counts.feed_texts += 1
+        if memory.content is None:
+            self.counts.new += 1
+        else:
+            self.counts.revised += 1
+        memory = _went_on(memory, article, from_feed=True)
+        return self._settle(row, memory, article, state, due, why=failed.reason)
+
+    def _settle(
+        self,
+        row: Row,
+        memory: Memory,
+        record: Article | Reject | None,
+        state: State,
+        due: float | None,
+        *,
+        tries: int = 0,
+        why: str | None = None,
+    ) -> _Read:
+        forget = forget_at(memory.base, max(self._clock.now(), due or 0.0), self._spans)
+        settled = Settled(row=row, state=state, due=due, tries=tries, why=why, memory=memory, forget=forget)
+        return _Read(settled, record)
+
+    # -- out -----------------------------------------------------------------------------------------------------------
+
+    async def _publish_and_settle(self) -> None:
+        """Publishes, then marks, batch after batch: what piles up meanwhile is the next one."""
+        last = False
+        while not last:
+            batch = [await self._over.get()]
+            while len(batch) < BATCH and not self._over.empty():
+                batch.append(self._over.get_nowait())
+            reads = [one for one in batch if one is not None]
+            last = len(reads) < len(batch)
+            records = [one.record for one in reads if one.record is not None]
+            if records:
+                await self._until_written(self._published, records)
+            if reads:
+                await self._in_frontier(self.frontier.settle, [one.settled for one in reads])
+            self._wake.set()
+
+    async def _published(self, records: Sequence[Article | Reject]) -> None:
+        with self._clock.working():
+            await self._publish(records)
+
+    async def _in_frontier(self, act: Callable[..., T], *given: object) -> T:
+        async def once() -> T:
+            async with self._alone:
+                with self._clock.working():
+                    return await asyncio.get_running_loop().run_in_executor(self._thread, act, *given)
+
+        return await self._until_written(once)
+
+    async def _until_written(self, act: Callable[..., Awaitable[T]], *given: object) -> T:
+        """Waits and tries again while the disk is full."""
+        told = False
+        while True:
+            try:
+                return await act(*given)
+            except StoragePaused as e:
+                if not told:
+                    log.warning("paused: %s. Nothing is lost; trying again every %g s", e, PAUSE_SECONDS)
+                told = True
+            await self._clock.sleep_until(self._clock.now() + PAUSE_SECONDS)
+
+
+def _conditions(row: Row) -> dict[str, str]:
+    """Headers that let a server say that nothing changed."""
+    memory, headers = row.memory, {}
+    if memory is not None and memory.etag:
+        headers["If-None-Match"] = memory.etag
+    if memory is not None and memory.modified:
+        headers["If-Modified-Since"] = memory.modified
+    return headers
+
+
+def _validators(memory: Memory, response: Response, raw: str) -> Memory:
+    return replace(memory, etag=response.header("etag"), modified=response.header("last-modified"), raw=raw)
+
+
+def _asked_to_wait(response: Response, now: float) -> float | None:
+    """Seconds of Retry-After."""
+    said = (response.header("retry-after") or "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    moment = parse_time(said) if said else None
+    return max(0.0, moment.timestamp() - now) if moment else None
+
+
+def _base(row: Row, article: Article | None) -> float:
+    published = article.published if article and article.published else row.entry.published
+    return counted_from(published.timestamp() if published else None, row.since)
+
+
+def _went_on(memory: Memory, article: Article, *, from_feed: bool) -> Memory:
+    """The memory of a page whose article now goes on; the first one pins the page's identity."""
+    return replace(
+        memory,
+        article=memory.article or article.id,
+        canonical=memory.canonical or article.canonical_url,
+        content=article.content_hash,
+        title=article.title,
+        from_feed=from_feed,
+        partial=article.partial,
+        refused=memory.refused if from_feed else None,
+    )
+
+
+def _pinned(article: Article, memory: Memory) -> Article:
+    """The article under the identity that its page went on first."""
+    if memory.article is None or article.id == memory.article:
+        return article
+    return replace(article, id=memory.article, canonical_url=memory.canonical)
+
+
+def _moved_away(memory: Memory, article: Article, row: Row, address: str) -> bool:
+    """Whether a page that was read before now shows another article: it was redirected, to what says another address
+    and another headline of itself."""
+    if memory.content is None or memory.from_feed or article.canonical_url in (memory.canonical, row.key):
+        return False
+    return canonical_url(article.url) != canonical_url(address) and article.title != memory.title
+
+
+def _reject(entry: Entry, reason: str, words: str, archive: Archived | None) -> Reject:
+    """The entry, whole, as it goes back to its topic."""
+    try:
+        value, cut = encode_entry(entry), False
+    except Unusable:
+        value, cut = (entry.url or entry.title or entry.feed).encode("utf-8", "replace"), True
+    return Reject(
+        stage=STAGE,
+        reason=reason,
+        error=words,
+        topic=ENTRIES,
+        file=archive.file if archive else None,
+        offset=archive.offset if archive else None,
+        key=host_of(entry.url) or host_of(entry.feed),
+        value=base64.b64encode(value).decode("ascii"),
+        truncated=cut,
+    )

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import frontier as module
+from connectors.frontier import FILE, Frontier, Memory, Row, Settled, address_of, key_of, read_status
+from pipeline.errors import StorageError
+from pipeline.records import Entry
+
+
+def entry(number: int = 1, host: str = "example.com", **given: Any) -> Entry:
+    fields: dict[str, Any] = {
+        "feed": f"https://{host}/rss",
+        "url": f"https://{host}/news/{number}",
+        "title": f"Headline {number}",
+        "body": "A summary",
+        "partial": True,
+    }
+    return Entry(**(fields | given))
+
+
+def anybody(host: str, busy: int) -> bool:
+    return True
+
+
+def one_each(host: str, busy: int) -> bool:
+    return busy < 1
+
+
+def done(row: Row, due: float | None = None, **given: Any) -> Settled:
+    memory = Memory(article="a", canonical=row.key, content="c", base=row.since)
+    return Settled(**({"row": row, "state": "done", "due": due, "memory": memory, "forget": 1e9} | given))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / FILE
+
+
+@pytest.fixture
+def frontier(path: Path) -> Iterator[Frontier]:
+    made = Frontier(path)
+    yield made
+    made.close()
+
+
+def test_what_was_taken_is_there_after_a_restart_without_a_goodbye(path: Path) -> None:
+    Frontier(path).take([entry(1), entry(2)], 100.0)
+    rows = Frontier(path).lease(100.0, 10, anybody)
+    assert [row.entry for row in rows] == [entry(1), entry(2)] or len(rows) == 1
+    assert rows[0].entry == entry(1)
+
+
+def test_a_page_in_hand_is_handed_out_once_and_again_after_a_restart(path: Path, frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    assert len(frontier.lease(100.0, 10, anybody)) == 1
+    assert frontier.lease(100.0, 10, anybody) == []
+    assert len(Frontier(path).lease(100.0, 10, anybody)) == 1
+
+
+def test_a_page_put_back_is_handed_out_again(frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    rows = frontier.lease(100.0, 10, anybody)
+    frontier.release(rows)
+    assert frontier.lease(100.0, 10, anybody) == rows
+
+
+def test_an_entry_known_already_is_not_read_again(frontier: Frontier) -> None:
+    assert frontier.take([entry(), entry()], 100.0).new == 1
+    for row in frontier.lease(100.0, 10, anybody):
+        frontier.settle([done(row)])
+    taken = frontier.take([entry(), entry(url="https://example.com/news/1?utm_source=rss#top")], 200.0)
+    assert (taken.new, taken.changed, taken.known) == (0, 0, 2)
+    other = entry(feed="https://example.com/all.xml", title="Headline 1 - Example")
+    assert frontier.take([other], 200.0).known == 1
+    assert frontier.lease(300.0, 10, anybody) == []
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        entry(title="Headline 1 (corrected)"),
+        entry(updated=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)),
+        entry(body="Another summary"),
+    ],
+)
+def test_an_entry_that_its_feed_edited_is_read_again_now(frontier: Frontier, edited: Entry) -> None:
+    frontier.take([entry()], 100.0)
+    frontier.settle([done(row, due=9_000.0) for row in frontier.lease(100.0, 10, anybody)])
+    assert frontier.take([edited], 200.0).changed == 1
+    (row,) = frontier.lease(200.0, 10, anybody)
+    assert row.entry == edited
+    assert row.memory is not None
+    assert row.memory.content == "c"
+
+
+def test_a_feed_that_counts_its_readers_does_not_have_the_page_read_for_ever(frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    frontier.settle([done(row) for row in frontier.lease(100.0, 1, anybody)])
+    readings = 0
+    for views in range(60):
+        readings += frontier.take([entry(body=f"Read {views} times")], 200.0 + views).changed
+        frontier.settle([done(row) for row in frontier.lease(300.0, 1, anybody)])
+    assert readings == module.MOST_REREADS
+
+
+def test_a_page_edited_while_it_is_read_is_read_once_more(frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    (row,) = frontier.lease(100.0, 1, anybody)
+    frontier.take([entry(title="Corrected")], 101.0)
+    frontier.settle([done(row, due=9_000.0)])
+    (again,) = frontier.lease(102.0, 1, anybody)
+    assert again.entry.title == "Corrected"
+    assert again.memory is not None
+    frontier.settle([done(again, due=9_000.0)])
+    assert frontier.lease(103.0, 1, anybody) == []
+    assert frontier.next_due() == 9_000.0
+
+
+def test_of_two_feeds_the_one_with_the_whole_text_is_kept_for_a_page_not_read_yet(frontier: Frontier) -> None:
+    whole = entry(feed="https://example.com/full.xml", body="The whole text", partial=False)
+    frontier.take([entry(), whole], 100.0)
+    (row,) = frontier.lease(100.0, 9, anybody)
+    assert row.entry == whole
+
+
+def test_a_page_is_known_by_the_address_that_it_gave_itself(frontier: Frontier) -> None:
+    frontier.take([entry(url="https://example.com/?p=1")], 100.0)
+    (row,) = frontier.lease(100.0, 9, anybody)
+    frontier.settle([done(row, memory=Memory(article="a", canonical="https://example.com/news/one", content="c"))])
+    assert frontier.take([entry(url="https://example.com/news/one")], 200.0).known == 1
+    (other,) = _lease_after(frontier, entry(2))
+    assert frontier.twin("https://example.com/news/one", other) is not None
+    assert frontier.twin("https://example.com/news/two", other) is None
+
+
+def _lease_after(frontier: Frontier, taken: Entry) -> list[Row]:
+    frontier.take([taken], 200.0)
+    return frontier.lease(200.0, 9, anybody)
+
+
+def test_hosts_take_turns_however_many_pages_one_of_them_has(frontier: Frontier) -> None:
+    frontier.take([entry(n, "big.example") for n in range(500)], 100.0)
+    frontier.take([entry(n, f"small{n}.example") for n in range(5)], 101.0)
+    first = frontier.lease(200.0, 6, one_each)
+    assert sorted({row.host for row in first}) == ["big.example", *(f"small{n}.example" for n in range(5))]
+    hosts = []
+    while rows := frontier.lease(200.0, 1, anybody):
+        hosts += [row.host for row in rows]
+        frontier.settle([done(row) for row in rows])
+    assert len(hosts) == 499
+
+
+def test_a_host_that_may_not_be_asked_does_not_hold_up_the_others(frontier: Frontier) -> None:
+    frontier.take([entry(n, f"h{n}.example") for n in range(20)], 100.0)
+    rows = frontier.lease(100.0, 20, lambda host, busy: host in ("h7.example", "h19.example"))
+    assert {row.host for row in rows} == {"h7.example", "h19.example"}
+    assert len(frontier.lease(100.0, 20, anybody)) == 18
+
+
+def test_a_page_held_for_another_try_comes_at_its_time(frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    (row,) = frontier.lease(100.0, 1, anybody)
+    frontier.settle([done(row, state="held", due=400.0, tries=1, why="timeout")])
+    assert frontier.lease(399.0, 1, anybody) == []
+    assert frontier.next_due() == 400.0
+    (again,) = frontier.lease(400.0, 1, anybody)
+    assert again.tries == 1
+
+
+def test_the_memory_of_a_page_goes_when_its_time_is_over(frontier: Frontier) -> None:
+    frontier.take([entry(1), entry(2)], 100.0)
+    one, two = frontier.lease(100.0, 1, anybody) + frontier.lease(100.0, 1, anybody)
+    frontier.settle([done(one, forget=500.0), done(two, due=9_000.0, forget=500.0)])
+    assert frontier.expire(499.0) == 0
+    assert frontier.expire(501.0) == 1
+    assert frontier.take([entry(1), entry(2)], 600.0).new == 1
+
+
+def test_entries_without_an_address_of_their_own_are_pages_of_their_own() -> None:
+    front = [entry(n, url="https://example.com/", source_id=None) for n in range(3)]
+    assert len({key_of(one) for one in front}) == 3
+    assert all(address_of(one) is None for one in front)
+    when = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    reused = [entry(n, url=None, source_id="same", published=when + dt.timedelta(days=n)) for n in range(2)]
+    assert len({key_of(one) for one in reused}) == 2
+    edited = [entry(n, url=None, source_id="same", published=when) for n in range(2)]
+    assert len({key_of(one) for one in edited}) == 1
+
+
+def test_an_amp_cache_is_not_asked_but_the_page_in_it() -> None:
+    cached = entry(url="https://www-example-com.cdn.ampproject.org/c/s/www.example.com/news/1")
+    assert address_of(cached) == "https://www.example.com/news/1"
+    mobile = entry(url="https://m.example.com/news/1?utm_source=rss")
+    assert address_of(mobile) == "https://m.example.com/news/1?utm_source=rss"
+    assert key_of(mobile) == "https://www.example.com/news/1"
+
+
+def test_an_entry_without_utf8_form_is_handed_back_and_the_others_are_taken(frontier: Frontier) -> None:
+    bad = entry(2, title="half a pair \ud800")
+    taken = frontier.take([entry(1), bad, entry(3)], 100.0)
+    assert taken.new == 2
+    assert taken.refused == (bad,)
+
+
+def test_the_status_tells_what_waits_and_where(path: Path, frontier: Frontier) -> None:
+    assert read_status(path.with_name("none.sqlite")) is None
+    frontier.take([entry(n, "big.example") for n in range(3)] + [entry(1)], 100.0)
+    rows = frontier.lease(100.0, 2, anybody)
+    frontier.settle([done(rows[0], due=500.0), done(rows[1], state="held", due=200.0)])
+    seen = read_status(path)
+    assert seen == frontier.status()
+    assert seen is not None
+    assert (seen.waiting, seen.held, seen.rechecks, seen.oldest) == (2, 1, 1, 100.0)
+    assert sum(count for _, count in seen.hosts) == 3
+
+
+@pytest.mark.parametrize("damage", ["foreign", "newer", "garbage", "torn"])
+def test_a_file_that_cannot_be_used_is_named(path: Path, damage: str) -> None:
+    if damage == "foreign":
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE mine (x)")
+    elif damage == "newer":
+        Frontier(path).close()
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 99")
+    elif damage == "garbage":
+        path.write_bytes(b"no database at all, but long enough to be one" * 100)
+    else:
+        made = Frontier(path)
+        made.take([entry(n) for n in range(2_000)], 100.0)
+        made.close()
+        data = bytearray(path.read_bytes())
+        data[8_192:] = b"\xff" * (len(data) - 8_192)
+        path.write_bytes(bytes(data))
+    with pytest.raises(StorageError, match="frontier.sqlite"):
+        broken = Frontier(path)
+        broken.take([entry(n) for n in range(2_000)], 200.0)
+
+
+def test_memory_does_not_grow_with_the_pages_that_wait(frontier: Frontier) -> None:
+    for start in range(0, 20_000, 2_000):
+        frontier.take([entry(n, f"h{n % 7}.example") for n in range(start, start + 2_000)], 100.0)
+    assert len(frontier._due) == 7
+    assert len(frontier._later) < 100
