@@ -56,12 +56,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A sitemap that an index names. modified: its lastmod as stated at its last poll."""
+    """A sitemap that an index names. modified: its lastmod as stated at its last poll. parent: the index within the
+    index that names it, "" for the feed itself."""
 
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
-    modified: str | None = None
+    modified: float | None = None
+    parent: str = ""
     since_full: int = 0
 
 
@@ -154,15 +156,6 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unmodified:
-    """304. url: of the last request, behind redirects."""
-
-    url: str
-    fresh: float | None = None
-    moved_to: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a body held. times: of its entries, as far as they state any, in any order."""
 
@@ -171,6 +164,16 @@ class Reading:
     shown: int
     times: tuple[float, ...] = ()
     wants: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmodified:
+    """304. url: of the last request, behind redirects. reading: of the sitemaps behind an index that is unchanged."""
+
+    url: str
+    fresh: float | None = None
+    moved_to: str | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,12 +192,14 @@ class Full:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """No feed was had. reason: a stable slug; of a status `status-404`. network: no host answered at all."""
+    """No feed was had. reason: a stable slug; of a status `status-404`. network: nothing answered at all. ours: it is
+    our own fault (a full disk), so that nothing is held against the feed."""
 
     reason: str
     error: str
     after: float | None = None
     network: bool = False
+    ours: bool = False
 
 
 Answer = Unmodified | Full | Failed
@@ -277,16 +282,23 @@ def _after_success(history: History, answer: Unmodified | Full, now: float, boun
     dropped = None
     if isinstance(answer, Unmodified):
         history = replace(history, unmodified=history.unmodified + 1, since_full=history.since_full + 1)
-        history = _counted(history, 0, elapsed)
+        history = _behind(history, answer.reading, now, elapsed)
     else:
         history, dropped = _read(history, answer, now, elapsed)
-    history, moved = _moved(history, answer)
+    history, moved = _moved(_without_push(history, answer), answer)
     wait, why = interval(history, bounds, now, answer.fresh)
     if revived:
         why = f"it works again; {why}"
     when = now + drawn_out(wait, bounds, history)
     history = replace(history, next_poll=when, interval=wait, why=why)
     return Decision(when=when, why=why, history=history, drop_validators=dropped, revived=revived, moved_to=moved)
+
+
+def _behind(history: History, reading: Reading | None, now: float, elapsed: float) -> History:
+    """The history after an unchanged index behind which something may have changed."""
+    if reading is None or reading.new + reading.edited == 0:
+        return _counted(history, 0, elapsed)
+    return _published(replace(history, last_change=now), reading, now, elapsed)
 
 
 def _read(history: History, answer: Full, now: float, elapsed: float) -> tuple[History, str | None]:
@@ -327,6 +339,14 @@ def _moved(history: History, answer: Unmodified | Full) -> tuple[History, str | 
         return replace(history, moving_to=to, moving_polls=polls), None
     address = None if to == history.url else to
     return replace(history, address=address, moving_to=None, moving_polls=0), to
+
+
+def _without_push(history: History, answer: Unmodified | Full) -> History:
+    """Counts polls in a row that found entries which the hub should have pushed."""
+    hub, reading = history.hub, answer.reading
+    if hub is None or hub.state != "verified" or reading is None or reading.new == 0:
+        return history
+    return replace(history, hub=replace(hub, missed=hub.missed + 1))
 
 
 # -- how often --------------------------------------------------------------------------------------------------------
@@ -429,8 +449,8 @@ def _blend(old: float, seen: float, age: float) -> float:
 def _after_failure(
     history: History, answer: Failed, now: float, bounds: Bounds, retire: float, online: bool, seen: float
 ) -> Decision:
-    if answer.network and not online:
-        return _offline(history, answer, now, bounds)
+    if answer.ours or (answer.network and not online):
+        return _not_its_fault(history, answer, now, bounds)
     failures = {**history.failures, answer.reason: history.failures.get(answer.reason, 0) + 1}
     history = replace(history, failures=failures, error=answer.error, moving_to=None, moving_polls=0)
     passing = answer.network or answer.reason == "status-429" or answer.reason.startswith("status-5")
@@ -485,14 +505,33 @@ def _move_undone(history: History, answer: Failed, now: float, bounds: Bounds) -
     return Decision(when=when, why=why, history=history, moved_to="")
 
 
-def _offline(history: History, answer: Failed, now: float, bounds: Bounds) -> Decision:
-    """No host answers: it is our own network, and nothing is held against the feed."""
-    failures = {**history.failures, "offline": history.failures.get("offline", 0) + 1}
-    why = f"no host answers, so it is our own network ({answer.error})"
-    wait = bounds.low
-    when = now + wait * (1 + JITTER * chance(history.url, history.polls))
-    history = replace(history, failures=failures, error=why, next_poll=when, interval=wait, why=why)
+def _not_its_fault(history: History, answer: Failed, now: float, bounds: Bounds) -> Decision:
+    """No host answers, so that it is our own network, or the trouble is ours in another way."""
+    reason = answer.reason if answer.ours else "offline"
+    failures = {**history.failures, reason: history.failures.get(reason, 0) + 1}
+    why = answer.error if answer.ours else f"no host answers, so it is our own network ({answer.error})"
+    when = now + bounds.low * (1 + JITTER * chance(history.url, history.polls))
+    history = replace(history, failures=failures, error=why, next_poll=when, interval=bounds.low, why=why)
     return Decision(when=when, why=why, history=history)
+
+
+def after_push(history: History, reading: Reading, now: float) -> History:
+    """What is remembered once a hub's push was read. It says nothing of when to poll, and a push may hold only what is
+    new, so that neither validators nor what the feed shows are touched."""
+    if history.hub is None:
+        return history
+    hub = replace(history.hub, pushes=history.hub.pushes + 1, last_push=now, missed=0)
+    elapsed = 0.0 if history.last_success is None else max(0.0, now - history.last_success)
+    history = replace(
+        history,
+        hub=hub,
+        entries=history.entries + reading.new,
+        edited=history.edited + reading.edited,
+        last_change=now if reading.new + reading.edited else history.last_change,
+    )
+    if elapsed <= 0:
+        return history
+    return replace(_counted(history, reading.new, elapsed), last_success=now)
 
 
 def _given_up(
