@@ -6,7 +6,8 @@ import asyncio
 import datetime as dt
 import functools
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ import aiohttp
 import can_ada
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError, TransferEncodingError
 from yarl import URL
 
@@ -117,15 +119,18 @@ class Client:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
         limit: int | None = None,
+        sent: Callable[[], None] | None = None,
     ) -> Response:
         """The answer to one request; a redirect is an answer.
 
         limit: most bytes of the body, on the wire and unpacked, instead of what the settings say for this kind.
+        sent: called when there is a connection and the request goes out; again, if it goes out again on another one.
         Raises: FetchFailed.
         """
         target = target_of(url)
         if limit is None:
             limit = self._limits[kind]
+        _sending.set(sent)
         with self._clock.working():
             try:
                 async with asyncio.timeout(self._settings.total_seconds):
@@ -212,6 +217,10 @@ class Client:
         return self._session
 
 
+#: Whom to tell that the request of this task goes out now.
+_sending: ContextVar[Callable[[], None] | None] = ContextVar("_sending", default=None)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Connections that count what they receive, and know how many idle ones are kept."""
 
@@ -219,6 +228,12 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(resolver=resolver, **options)
         self._names = resolver
         self._factory = functools.partial(_Connection, loop=self._loop)  # type: ignore[assignment]
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if (sent := _sending.get()) is not None:
+            sent()
+        return connection
 
     def crowded(self) -> bool:
         return len(self._conns) > IDLE_CONNECTIONS

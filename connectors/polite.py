@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from connectors.clock import Clock
 from connectors.http import Client, Target, target_of
-from connectors.lanes import Lanes
+from connectors.lanes import SLOW, Lanes, Place
 from connectors.responses import FetchFailed, Hop, Kind, Response
 from connectors.robots import Robots, Rules
 from pipeline.config import FetchSettings
@@ -21,6 +21,7 @@ HOSTS = 10_000  # remembered; one that waits for something is never forgotten
 LONGEST_WAIT = 60.0  # seconds a request waits for a host that asked for a pause; beyond, it fails and says so
 LONGEST_HOLD = 24 * 3_600.0  # seconds; a longer Retry-After is taken for a mistake
 HOLD = 30.0  # seconds of pause after a 429 that names none, doubled with each one that follows
+SLOWEST = SLOW * 4  # what a host counts as that did not answer in time: two quick answers make it quick again
 #: Headers that may follow a redirect to another origin: what is asked for, nothing about who asks.
 _TRAVELS = frozenset(("if-none-match", "if-modified-since", "accept", "accept-language", "cache-control"))
 
@@ -35,7 +36,7 @@ class _Host:
     held_until: float = 0.0
     holds: int = 0
     users: int = 0
-    seconds: float | None = None  # how long its answers take: moving average; None before the first
+    seconds: float | None = None  # that its answers take, the newest counting half; None before the first
 
 
 class PoliteClient:
@@ -112,27 +113,48 @@ class PoliteClient:
         host.users += 1
         try:
             async with host.open:
-                async with host.starting:
-                    lane = await self._may_start(host, target, delay)
-                loop = asyncio.get_running_loop()
-                begun = loop.time()
-                try:
-                    response = await self._client.send(target.url, kind=kind, headers=headers)
-                except FetchFailed as e:
-                    took = loop.time() - begun
-                    slow = e.reason in ("timeout", "dns")
-                    host.seconds = max(took, self._settings.total_seconds) if slow else _average(host.seconds, took)
-                    raise
-                finally:
-                    self._lanes.leave(lane)
-                host.seconds = _average(host.seconds, loop.time() - begun)
+                response = None
+                while response is None:
+                    response = await self._try(host, target, kind, headers, delay)
         finally:
             host.users -= 1
         self._hold(host, response)
         return response
 
-    async def _may_start(self, host: _Host, target: Target, delay: float) -> int:
-        """Waits for the host's time and a connection; returns the lane that must be left again."""
+    async def _try(
+        self, host: _Host, target: Target, kind: Kind, headers: Mapping[str, str] | None, delay: float
+    ) -> Response | None:
+        """One request in the host's time; None if it had to give way to others and is to be made again."""
+        await host.starting.acquire()
+        start = _Start(host, self._clock, delay)
+        try:
+            place = await self._may_start(host, target)
+            loop = asyncio.get_running_loop()
+            began, answered = loop.time(), None
+            start()
+            try:
+                async with asyncio.timeout(None) as patience:
+                    place.cut = lambda: patience.reschedule(loop.time())
+                    response = await self._client.send(target.url, kind=kind, headers=headers, sent=start.sent)
+                answered = loop.time() - began
+                host.seconds = _average(host.seconds, answered)
+                return response
+            except TimeoutError:
+                if not place.was_cut:
+                    raise
+                host.seconds = SLOWEST
+                return None
+            except FetchFailed as e:
+                host.seconds = SLOWEST if e.reason == "timeout" else _average(host.seconds, loop.time() - began)
+                raise
+            finally:
+                place.cut = None
+                self._lanes.leave(place, answered=answered)
+        finally:
+            start.over()
+
+    async def _may_start(self, host: _Host, target: Target) -> Place:
+        """Waits for the host's time and a connection. Raises: FetchFailed "held"."""
         while True:
             now = self._clock.now()
             if host.held_until - now > LONGEST_WAIT:
@@ -147,13 +169,10 @@ class PoliteClient:
             if when > now:
                 await self._clock.sleep_until(when)
                 continue
-            lane = await self._lanes.enter(host.seconds)
-            now = self._clock.now()
-            if host.held_until > now:  # it asked for a pause while we waited for a connection
-                self._lanes.leave(lane)
-                continue
-            host.next_start = now + delay
-            return lane
+            place = await self._lanes.enter(host.seconds)
+            if host.held_until <= self._clock.now():
+                return place
+            self._lanes.leave(place)  # it asked for a pause while we waited for a connection
 
     def _hold(self, host: _Host, response: Response) -> None:
         if response.status not in (429, 503):
@@ -188,6 +207,32 @@ class PoliteClient:
                 del self._hosts[key]
 
 
+class _Start:
+    """The beginning of one request: the next one to the same host begins a delay after this one was sent.
+
+    Counted from the sending and not from the dialling, else a first request that has to dial and a second one that
+    finds the connection open would reach the server closer together than promised.
+    """
+
+    __slots__ = ("_clock", "_delay", "_host", "_over")
+
+    def __init__(self, host: _Host, clock: Clock, delay: float) -> None:
+        self._host, self._clock, self._delay, self._over = host, clock, delay, False
+
+    def __call__(self) -> None:
+        self._host.next_start = self._clock.now() + self._delay
+
+    def sent(self) -> None:
+        self()
+        self.over()
+
+    def over(self) -> None:
+        """Lets the next one begin."""
+        if not self._over:
+            self._over = True
+            self._host.starting.release()
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """Seconds that a Retry-After header (seconds or a date) asks to wait, not below 0; None if it says nothing."""
     if not value:
@@ -205,4 +250,4 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 def _average(before: float | None, seconds: float) -> float:
-    return seconds if before is None else before * 0.7 + seconds * 0.3
+    return seconds if before is None else (min(before, SLOWEST) + seconds) / 2
