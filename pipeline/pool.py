@@ -3,6 +3,10 @@
 One thread owns every child and its pipe: it hands a task to a child that is idle, takes results in, kills what is over
 its time and replaces what died. No lock and no pipe is shared between children, so a child killed at the worst moment
 cannot hold up another.
+
+Limits: wall-clock time is watched from here. CPU time is a timer of the child's own (ITIMER_PROF) that ends it even
+inside a C library, where no Python code runs. Memory is RLIMIT_DATA: what is allocated, unlike RLIMIT_AS, which counts
+address space that allocators and thread stacks only reserve.
 """
 
 from __future__ import annotations
@@ -10,15 +14,17 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import resource
+import shutil
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
-from dataclasses import dataclass, field
-from multiprocessing import connection
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from multiprocessing import connection, util
+from typing import Any, Literal, TypeVar
 
 from pipeline.errors import Stalled
 
@@ -27,7 +33,23 @@ log = logging.getLogger("rasd.pool")
 MAX_PROCESSES = 8
 LOOK_SECONDS = 0.25  # at most this long between two looks at the clock
 BREATH = 0.05  # seconds, times the children that died before they did anything
+_LIBXML2_NO_MEMORY = 2  # XML_ERR_NO_MEMORY in libxml2's xmlerror.h; lxml's errors carry it as `code`
+READY_SECONDS = 60.0  # that a child may take to start and prepare itself
 PATIENCE = 5  # children that may die in a row before they have done anything
+
+
+#: What a child sends: it is ready; a result; what the task raised; that the task ran out of memory.
+Sent = Literal["ready", "done", "raised", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What every child is told. temporary: a folder of the parent's, which is removed when the parent is killed."""
+
+    memory_bytes: int | None
+    cpu_seconds: float | None
+    prepare: Callable[[], object] | None
+    temporary: str = ""
 
 
 @dataclass(slots=True)
@@ -42,9 +64,22 @@ class Pool:
 
     Children ignore Ctrl-C (the parent decides) and end with their parent, however that ends. Tasks and their results
     must pickle.
+
+    memory_bytes: that a child may allocate, its libraries included; a task that wants more is stalled with reason
+    "memory", and its child is replaced. cpu_seconds: of CPU time for one task, all its threads together; one that wants
+    more is stalled with reason "cpu". prepare: what each child calls (to import what it will need) before it gets its
+    first task; the time it takes is nobody's task's.
     """
 
-    def __init__(self, processes: int = 0) -> None:
+    def __init__(
+        self,
+        processes: int = 0,
+        *,
+        memory_bytes: int | None = None,
+        cpu_seconds: float | None = None,
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
+        self._limits = _Limits(memory_bytes, cpu_seconds, prepare)
         self.processes = processes or min(os.cpu_count() or 1, MAX_PROCESSES)
         self._waiting: deque[_Task] = deque()
         self._wake_in, self._wake_out = connection.Pipe(duplex=False)
@@ -82,6 +117,7 @@ class Pool:
     def _run(self) -> None:
         # The fork server, and through it every child, inherits this: Ctrl-C on a terminal reaches all of them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._limits = replace(self._limits, temporary=util.get_temp_dir())
         children: list[_Child] = []
         early = 0
         try:
@@ -94,7 +130,7 @@ class Pool:
                 for child in children:
                     if child.alive and child.pipe in ready:
                         child.take_in()
-                    elif child.task is not None and time.monotonic() > child.deadline:
+                    elif (child.task is not None or not child.ready) and time.monotonic() > child.deadline:
                         child.fail("timeout", "took longer than its time limit and was stopped")
         except Exception as e:  # whatever it is, nobody may wait for ever
             log.exception("the pool failed")
@@ -116,12 +152,12 @@ class Pool:
             _refuse(self._waiting.popleft().future, Stalled("no child process lives to run it", reason="process-died"))
         busy = sum(c.task is not None for c in children)
         while len(children) < self.processes and busy + len(self._waiting) > len(children):
-            children.append(_Child())
+            children.append(_Child(self._limits))
         return children, early
 
     def _hand_out(self, children: list[_Child]) -> None:
         for child in children:
-            if child.task is None and child.alive and self._waiting:
+            if child.task is None and child.ready and child.alive and self._waiting:
                 task = self._waiting.popleft()
                 if not child.start(task):
                     self._waiting.appendleft(task)
@@ -136,12 +172,13 @@ class Pool:
 class _Child:
     """One child process, its pipe, and the task that it has in hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: _Limits) -> None:
         context = multiprocessing.get_context("forkserver")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, limits), daemon=True)
         self.task: _Task | None = None
-        self.deadline = 0.0
+        self.deadline = time.monotonic() + READY_SECONDS
+        self.ready = False
         self.useful = False  # it has finished a task
         try:
             self.process.start()
@@ -166,16 +203,28 @@ class _Child:
 
     def take_in(self) -> None:
         """Takes what the child sent: a result, or its end."""
+        sent: Sent
         try:
-            done, value = self.pipe.recv()
+            sent, value = self.pipe.recv()
         except (EOFError, OSError):
-            self.fail("process-died", "its process died")
+            self.process.join(timeout=1)
+            if self.process.exitcode == -signal.SIGPROF:
+                self.fail("cpu", "took more than its CPU time and was stopped")
+            else:
+                self.fail("process-died", "its process died")
             return
         except Exception as e:  # a value that does not unpickle here
-            done, value = False, e
+            sent, value = "raised", e
+        if sent == "ready":
+            self.ready = True
+            return
+        if sent == "memory":
+            self.useful = True
+            self.fail("memory", f"wanted more memory than it may have ({value})")
+            return
         task, self.task, self.useful = self.task, None, True
         if task is not None:
-            (task.future.set_result if done else task.future.set_exception)(value)
+            (task.future.set_result if sent == "done" else task.future.set_exception)(value)
 
     def fail(self, reason: str, why: str) -> None:
         """Kills the child; its task, if any, is stalled."""
@@ -208,33 +257,73 @@ def result(future: Future[T], wait: float | None = None) -> T:
         raise
 
 
-def _serve(pipe: connection.Connection) -> None:
+def _serve(pipe: connection.Connection, limits: _Limits) -> None:
     """A child's life: a task, its result, the next task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    while True:
-        try:
-            task, args = pipe.recv()
-        except (EOFError, OSError):
-            return
-        except Exception as e:  # a task that cannot be imported here
-            pipe.send((False, RuntimeError(f"cannot be run: {type(e).__name__}: {e}")))
-            continue
-        try:
-            out = (True, task(*args))
-        except Exception as e:
-            out = (False, e)
-        try:
-            pipe.send(out)
-        except OSError:
-            return
-        except Exception as e:  # a result or an error that does not pickle
-            pipe.send((False, RuntimeError(f"cannot be sent back: {type(e).__name__}: {e}")))
+        threading.Thread(target=_end_with, args=(parent.sentinel, limits.temporary), daemon=True).start()
+    if limits.prepare is not None:
+        limits.prepare()
+    if limits.memory_bytes is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, hard))
+    try:
+        pipe.send(("ready", None))
+        while True:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            _send(pipe, _answer(pipe, limits.cpu_seconds or 0))
+    except (EOFError, OSError):  # the parent has closed its end: it is dead, or about to kill this child
+        time.sleep(1)  # leaves the last word to the other thread
 
 
-def _end_with(sentinel: int) -> None:
+def _answer(pipe: connection.Connection, cpu_seconds: float) -> tuple[Sent, object]:
+    """Receives one task and does it. Raises: EOFError, OSError at the end of the pipe."""
+    try:
+        task, args = pipe.recv()
+    except (EOFError, OSError):
+        raise
+    except MemoryError as e:
+        return "memory", _words(e)
+    except Exception as e:  # a task that cannot be imported here
+        return "raised", RuntimeError(f"cannot be run: {_words(e)}")
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    try:
+        return "done", task(*args)
+    except Exception as e:
+        return ("memory", _words(e)) if _of_memory(e) else ("raised", e)
+
+
+def _send(pipe: connection.Connection, message: tuple[Sent, object]) -> None:
+    try:
+        pipe.send(message)
+    except OSError:
+        raise
+    except MemoryError as e:
+        pipe.send(("memory", _words(e)))
+    except Exception as e:  # a result or an error that does not pickle
+        pipe.send(("raised", RuntimeError(f"cannot be sent back: {_words(e)}")))
+
+
+def _of_memory(error: BaseException | None) -> bool:
+    """Whether it, or what led to it, is a want of memory; libxml2 has a number of its own for that."""
+    for _ in range(10):
+        if error is None:
+            return False
+        if isinstance(error, MemoryError) or getattr(error, "code", None) == _LIBXML2_NO_MEMORY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _end_with(sentinel: int, temporary: str) -> None:
+    """Ends this process when the parent has: it can no longer tidy up after itself."""
     connection.wait([sentinel])
+    if temporary:
+        shutil.rmtree(temporary, ignore_errors=True)  # holds the fork server's socket, which nobody can use any more
     os._exit(1)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import TimeoutError
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -41,6 +46,55 @@ def unpicklable(_: int) -> object:
 
 def parent_of_all() -> int:
     return os.getppid()
+
+
+def burn(seconds: float) -> float:
+    """CPU time in Python code; returns what this process has used before."""
+    before = time.process_time()
+    while time.process_time() - before < seconds:
+        pass
+    return before
+
+
+def burn_in_c(_: int) -> None:
+    re.match(r"(a*)*b", "a" * 40)
+
+
+def take(megabytes: int) -> int:
+    return len(bytearray(megabytes << 20))
+
+
+def take_by_array(megabytes: int) -> int:
+    import numpy
+
+    return len(numpy.ones(megabytes << 20, dtype=numpy.uint8))
+
+
+def take_behind_another_error(megabytes: int) -> int:
+    try:
+        return take(megabytes)
+    except MemoryError as e:
+        raise ValueError("something else") from e
+
+
+def parse_wide(elements: int) -> int:
+    from lxml import html
+
+    return len(html.document_fromstring("<p><b>x</b></p>" * elements))
+
+
+def returns(megabytes: int) -> bytes:
+    return bytes(megabytes << 20)
+
+
+def prepare_slowly() -> None:
+    time.sleep(0.6)
+    burn(0.4)
+    os.environ["PREPARED"] = "yes"
+
+
+def prepared() -> str | None:
+    return os.environ.get("PREPARED")
 
 
 @pytest.fixture
@@ -126,4 +180,78 @@ def test_closing_ends_the_children_and_whoever_waits() -> None:
     end = time.monotonic() + 5
     while [c for c in psutil.Process(server).children() if c.status() != psutil.STATUS_ZOMBIE]:
         assert time.monotonic() < end, "a child outlived its pool"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("task", [burn, burn_in_c])
+def test_cpu_time_is_limited_also_inside_c_code_and_the_rest_goes_on(task: Any) -> None:
+    limited = Pool(1, cpu_seconds=0.5)
+    try:
+        futures = [limited.submit(30, task, 20), *(limited.submit(30, add, i, 1) for i in range(5))]
+        with pytest.raises(Stalled, match="CPU") as stalled:
+            result(futures[0], wait=20)
+        assert stalled.value.reason == "cpu"
+        assert [result(f) for f in futures[1:]] == [1, 2, 3, 4, 5]
+    finally:
+        limited.close()
+
+
+def test_each_task_has_the_whole_cpu_time_and_waiting_is_none_of_it() -> None:
+    limited = Pool(1, cpu_seconds=0.5)
+    try:
+        used = [limited.call(30, burn, 0.3) for _ in range(4)]
+        assert used[-1] >= 0.9, "one child did them all"
+        assert limited.call(30, slowly, 1, 0.8) == 1
+        assert limited.call(30, add, 1, 1) == 2
+    finally:
+        limited.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "much"),
+    [(take, 600), (take_by_array, 600), (take_behind_another_error, 600), (parse_wide, 3_000_000), (returns, 150)],
+)
+def test_memory_is_limited_and_the_child_replaced(task: Any, much: int) -> None:
+    limited = Pool(1, memory_bytes=256 << 20)
+    try:
+        before = limited.call(30, os.getpid)
+        with pytest.raises(Stalled, match="memory") as stalled:
+            limited.call(30, task, much)
+        assert stalled.value.reason == "memory"
+        assert limited.call(30, os.getpid) != before
+        assert limited.call(30, take, 100) == 100 << 20
+    finally:
+        limited.close()
+
+
+def test_wall_clock_time_is_limited_beside_the_others() -> None:
+    limited = Pool(1, memory_bytes=256 << 20, cpu_seconds=5)
+    try:
+        with pytest.raises(Stalled) as stalled:
+            limited.call(0.3, slowly, 1, 30)
+        assert stalled.value.reason == "timeout"
+        assert limited.call(5, add, 1, 1) == 2
+    finally:
+        limited.close()
+
+
+def test_preparing_a_child_is_no_tasks_time() -> None:
+    slow = Pool(1, cpu_seconds=0.3, prepare=prepare_slowly)
+    try:
+        assert slow.call(0.5, prepared) == "yes"
+    finally:
+        slow.close()
+
+
+def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path: Path) -> None:
+    code = "import os, time; from pipeline.pool import Pool; Pool(1).call(9, os.getpid); print(1, flush=True)"
+    command = [sys.executable, "-c", f"{code}; time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"1\n"
+        assert list(tmp_path.iterdir())
+        parent.kill()
+    end = time.monotonic() + 5
+    while list(tmp_path.iterdir()):
+        assert time.monotonic() < end, "a folder is left"
         time.sleep(0.05)
