@@ -24,6 +24,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection, util
+from multiprocessing.process import BaseProcess
 from typing import Any, Literal, TypeVar
 
 from pipeline.errors import Stalled
@@ -34,6 +35,7 @@ MAX_PROCESSES = 8
 LOOK_SECONDS = 0.25  # at most this long between two looks at the clock
 BREATH = 0.05  # seconds, times the children that died before they did anything
 _LIBXML2_NO_MEMORY = 2  # XML_ERR_NO_MEMORY in libxml2's xmlerror.h; lxml's errors carry it as `code`
+LOOKS_AT_PARENT = 20  # a tenth of a second apart
 READY_SECONDS = 60.0  # that a child may take to start and prepare itself
 PATIENCE = 5  # children that may die in a row before they have done anything
 
@@ -263,7 +265,7 @@ def _serve(pipe: connection.Connection, limits: _Limits) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel, limits.temporary), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent, limits.temporary), daemon=True).start()
     if limits.prepare is not None:
         limits.prepare()
     if limits.memory_bytes is not None:
@@ -275,7 +277,7 @@ def _serve(pipe: connection.Connection, limits: _Limits) -> None:
             signal.setitimer(signal.ITIMER_PROF, 0)
             _send(pipe, _answer(pipe, limits.cpu_seconds or 0))
     except (EOFError, OSError):  # the parent has closed its end: it is dead, or about to kill this child
-        time.sleep(1)  # leaves the last word to the other thread
+        time.sleep(LOOKS_AT_PARENT)  # the other thread ends the process
 
 
 def _answer(pipe: connection.Connection, cpu_seconds: float) -> tuple[Sent, object]:
@@ -321,9 +323,22 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _end_with(sentinel: int, temporary: str) -> None:
+def _end_with(parent: BaseProcess, temporary: str) -> None:
     """Ends this process when the parent has: it can no longer tidy up after itself."""
-    connection.wait([sentinel])
-    if temporary:
-        shutil.rmtree(temporary, ignore_errors=True)  # holds the fork server's socket, which nobody can use any more
+    connection.wait([parent.sentinel])
+    for _ in range(LOOKS_AT_PARENT):  # a parent that drops this child is alive, and one just killed still seems to be
+        if not _lives(parent.pid):
+            shutil.rmtree(temporary, ignore_errors=True)  # holds the fork server's socket, of use to nobody any more
+            break
+        time.sleep(0.1)
     os._exit(1)
+
+
+def _lives(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
