@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zlib
 from dataclasses import dataclass
 
+from connectors.encodings import unpack
 from connectors.sources.addresses import absolute, is_front
 from connectors.sources.charset import decode, without_forbidden
 from connectors.sources.elements import Element, Tree, read_elements
@@ -102,16 +102,12 @@ def unzipped(data: bytes, limit: int = LARGEST) -> bytes:
         if len(data) > limit:
             raise Unusable(f"a sitemap of {len(data)} bytes, {limit} are allowed", reason="too-large")
         return data
-    unpacker = zlib.decompressobj(wbits=31)
     try:
-        plain = unpacker.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise Unusable(f"broken gzip: {error}", reason="bad-encoding") from error
-    if len(plain) > limit:
-        raise Unusable(f"more than {limit} bytes when unpacked", reason="too-large")
-    if not plain and not unpacker.eof:
-        raise Unusable("broken gzip: it ends at once", reason="bad-encoding")
-    return plain
+        return unpack(data, "gzip", limit)
+    except Unusable as error:
+        if error.reason == "too-large":
+            raise
+    return unpack(data, "gzip", limit, cut=True)
 
 
 def _is_address_list(text: str) -> bool:
