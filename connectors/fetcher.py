@@ -11,7 +11,7 @@ import asyncio
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
@@ -21,10 +21,10 @@ from connectors.clock import Clock
 from connectors.deadends import dead_end, refresh_target
 from connectors.frontier import Frontier, Memory, Row, Settled, State, Taken, address_of, encode_entry
 from connectors.hosts import Hosts
+from connectors.polite import LONGEST_WAIT, retry_after
 from connectors.recheck import check_after_change, counted_from, forget_at, next_check, retry_at, spans_of
 from connectors.responses import FetchFailed, Kind, Response
 from connectors.sources.pages import entry_article, page_article
-from connectors.sources.times import parse_time
 from connectors.urls import canonical_url, host_of
 from pipeline.config import FeedSettings, FetchSettings
 from pipeline.errors import RasdError, StoragePaused, Unusable
@@ -39,7 +39,6 @@ ENTRIES = "rasd.entries"  # topic that a reject's entry goes back to
 IN_HAND_BYTES = 64_000_000  # bodies that wait for cleaning; beyond it nothing new is asked for
 BATCH = 64  # readings settled at once
 PAUSE_SECONDS = 2.0  # between two tries of a write while the disk is full
-LONGEST_HOST_WAIT = 3_600.0  # a host that asks for more is tried once an hour; each page obeys the whole wait
 EXPIRE_SECONDS = 600.0
 CLEANINGS = 1  # tries that a page gets that stalls its cleaner; the first may have been somebody else's fault
 
@@ -54,7 +53,7 @@ _PASSING = frozenset((408, 425, 429, *range(500, 600)))
 class Getter(Protocol):
     """`connectors.polite.PoliteClient`."""
 
-    async def get(self, url: str, *, kind: Kind, headers: dict[str, str] | None = None) -> Response: ...
+    async def get(self, url: str, *, kind: Kind, headers: Mapping[str, str] | None = None) -> Response: ...
 
 
 class Keeper(Protocol):
@@ -189,6 +188,11 @@ class Fetcher:
         if self._broken is not None:
             raise self._broken
 
+    @property
+    def idle(self) -> bool:
+        """True if no page is being read and none is due."""
+        return not self._reading and not self.frontier.busy(self._clock.now())
+
     async def close(self) -> None:
         """Closes the frontier. Call it when `run` is over."""
         await self._in_frontier(self.frontier.close)
@@ -207,7 +211,7 @@ class Fetcher:
         reserved: dict[str, list[bool]] = {}
 
         def may(host: str, busy: int) -> bool:
-            if not self._hosts.may(host, busy, now):
+            if not self._hosts.may(host, busy):
                 return False
             reserved.setdefault(host, []).append(self._hosts.began(host))
             return True
@@ -230,11 +234,9 @@ class Fetcher:
 
     async def _wait(self, stopped: asyncio.Future[Literal[True]]) -> None:
         """Until something changed or becomes due."""
-        now = self._clock.now()
-        times = [self.frontier.next_due(), self._hosts.next_end_of_wait(now), self._expired + EXPIRE_SECONDS]
-        due = min(t for t in times if t is not None)
+        due, routine = self.frontier.next_due(), self._expired + EXPIRE_SECONDS
         wake = asyncio.ensure_future(self._wake.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep_until(due))
+        sleep = asyncio.ensure_future(self._clock.sleep_until(routine if due is None else min(due, routine)))
         try:
             await asyncio.wait((wake, sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -299,9 +301,10 @@ class Fetcher:
             return response
         if response.status == 200:
             return response
-        after = _asked_to_wait(response, self._clock.now())
-        if after is not None and response.status in (429, 503):
-            self._hosts.wait(row.host, self._clock.now() + min(after, LONGEST_HOST_WAIT))
+        now = self._clock.now()
+        after = retry_after(response.header("retry-after"), now)
+        if after is not None and after > LONGEST_WAIT and response.status in (429, 503):
+            self._hosts.rest(row.host, now + after)
         status = response.status
         reason = _STATUS.get(status, "server-error" if status >= 500 else "no-text" if status < 300 else "refused")
         raise _Failed(reason, f"{response.url} answered {status}", passing=status in _PASSING, after=after)
@@ -312,8 +315,11 @@ class Fetcher:
         try:
             response = await self._client.get(address, kind="page", headers=headers)
         except FetchFailed as e:
-            if e.retryable:
-                self._hosts.failed(row.host, self._clock.now())
+            now = self._clock.now()
+            if e.retryable and e.after:  # it asks for a rest
+                self._hosts.rest(row.host, now + e.after)
+            elif e.retryable:
+                self._hosts.failed(row.host, now)
             raise _Failed(e.reason, str(e), passing=e.retryable, after=e.after) from e
         self._hosts.answered(row.host, self._clock.now() - begin)
         return response
@@ -488,15 +494,6 @@ def _conditions(row: Row) -> dict[str, str]:
 
 def _validators(memory: Memory, response: Response, raw: str) -> Memory:
     return replace(memory, etag=response.header("etag"), modified=response.header("last-modified"), raw=raw)
-
-
-def _asked_to_wait(response: Response, now: float) -> float | None:
-    """Seconds of Retry-After."""
-    said = (response.header("retry-after") or "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
-    moment = parse_time(said) if said else None
-    return max(0.0, moment.timestamp() - now) if moment else None
 
 
 def _base(row: Row, article: Article | None) -> float:

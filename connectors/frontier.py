@@ -20,7 +20,7 @@ import msgspec
 import orjson
 
 from connectors.deadends import is_front
-from connectors.urls import canonical_url, host_of, outlet_of
+from connectors.urls import canonical_url, outlet_of
 from pipeline.errors import StorageError, StoragePaused, Unusable
 from pipeline.records import Entry
 
@@ -276,6 +276,11 @@ class Frontier:
             heapq.heappop(self._later)
         return self._later[0][0] if self._later else None
 
+    def busy(self, now: float) -> bool:
+        """True while a page is in hand or due."""
+        due = self.next_due()
+        return bool(self._in_hand or self._ready) or (due is not None and due <= now)
+
     def release(self, rows: Sequence[Row]) -> None:
         """Puts pages back untouched."""
         for row in rows:
@@ -528,7 +533,9 @@ def _troubles(path: Path) -> Iterator[None]:
 
 
 def _host(entry: Entry) -> str:
-    return host_of(address_of(entry)) or host_of(entry.feed) or entry.feed
+    """Whose page it is: the host, with the port where it has one of its own, as `connectors.polite` counts them."""
+    address = canonical_url(address_of(entry) or entry.feed)
+    return address.split("/", 3)[2] if address else entry.feed
 
 
 def _digest(*parts: str) -> str:

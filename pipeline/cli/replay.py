@@ -18,6 +18,8 @@ from pipeline.cli.context import put, put_json, say, settings, warn
 from pipeline.errors import RasdError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from connectors.clean import Page
     from connectors.sources.archives import Archive, Options
     from pipeline.config import Config
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 def replay(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files or folders: JSONL(.gz/.zst), .txt, .html, feeds.")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Files or folders: WARC(.gz), JSONL(.gz/.zst), .txt, .html, feeds."),
     ],
     since: Annotated[str | None, typer.Option(help="Only articles published at or after this date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Only articles published before this date or time.")] = None,
@@ -57,6 +60,8 @@ def replay(
       rasd replay archive.jsonl.gz
 
       rasd replay saved-pages/ notes/ --published 2018-03-17
+
+      rasd replay rasd-data/archive/
 
       rasd replay dump.jsonl --field body=content --field published=date --speed 60x
     """
@@ -118,19 +123,35 @@ class KillableClean:
         self.pool: Pool | None = None
         self.stop = threading.Event()
 
-    def __call__(self, html: bytes, **about: Any) -> Page:
-        from concurrent.futures import TimeoutError
+    @property
+    def ahead(self) -> int:
+        """Pages that may be under way: as many wait as are being cleaned, so that no process does."""
+        return 2 * self.pool.processes if self.pool else 0
 
+    def __call__(self, html: bytes, **about: Any) -> Page:
+        return self.submit(html, **about)()
+
+    def submit(self, html: bytes, **about: Any) -> Callable[[], Page]:
+        """Begins with the page; what comes back waits for it, and raises what cleaning it raises, or Stopped.
+
+        Raises: Unusable (reason "too-large").
+        """
         from connectors.clean import clean_page
         from pipeline.errors import Unusable
-        from pipeline.pool import result
-        from pipeline.runtimes.turns import Stopped
 
         if len(html) > self._limits.max_page_bytes:
             raise Unusable(f"a page of {len(html):,} bytes", reason="too-large")
+        clean = functools.partial(clean_page, **about)
         if self.pool is None:
-            return clean_page(html, **about)
-        future = self.pool.submit(self._limits.page_seconds, functools.partial(clean_page, **about), html)
+            return functools.partial(clean, html)
+        return functools.partial(self._wait, self.pool.submit(self._limits.page_seconds, clean, html))
+
+    def _wait(self, future: Future[Page]) -> Page:
+        from concurrent.futures import TimeoutError
+
+        from pipeline.pool import result
+        from pipeline.runtimes.turns import Stopped
+
         while True:
             try:
                 return result(future, wait=0.2)
@@ -205,6 +226,7 @@ def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, A
     return {
         "read": counts.read,
         "taken_up": counts.taken_up,
+        "entries": counts.entries,
         "left": counts.left,
         "sink_rejects": counts.sink_rejects,
         "outputs": counts.outputs,

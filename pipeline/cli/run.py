@@ -1,43 +1,171 @@
-"""`rasd run`: all stages, until stopped."""
+"""`rasd run`: polls the feeds and runs all stages, until stopped."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import say, settings
+from pipeline.cli.context import put_json, say, settings
+
+if TYPE_CHECKING:
+    from connectors.feedlist import Feed
+    from pipeline.config import Config
+    from pipeline.pool import Pool
+    from pipeline.runtimes.embedded import Counts
+    from pipeline.runtimes.ingest import Ingest
+    from pipeline.runtimes.live import Live
 
 
 def run(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="End when every stage has caught up.")] = False,
+    feeds: Annotated[Path | None, typer.Option(help="The list of feeds, instead of the setting feeds.file.")] = None,
+    poll: Annotated[bool, typer.Option("--poll/--no-poll", help="Whether to poll feeds at all.")] = True,
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll each feed once; end when all have caught up.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON when it ends.")] = False,
 ) -> None:
-    """Run all stages over the data folder's log until stopped (Ctrl-C or SIGTERM: the batch is finished first).
+    """Poll the feeds, fetch what they announce and run all stages until stopped (Ctrl-C or SIGTERM: the batch under way
+    is finished first).
 
-    It takes up whatever another `rasd replay` or `rasd rejects redrive` of the same folder adds to the log.
+    Without a list of feeds it runs the stages alone. It also takes up whatever another `rasd replay` or `rasd rejects
+    redrive` of the same folder adds to the log.
 
     Examples:
 
-      rasd run
+      rasd feeds add --country SY && rasd run
 
-      rasd run --once --data archive-2018
+      rasd run --once --json
+
+      rasd run --no-poll --once --data archive-2018
     """
-    import time
-
-    from pipeline.cli.replay import counts_as_dict, summary
     from pipeline.runtimes.local import run_flow
 
     config = settings(ctx)
-    say(f"running all stages over {config.data_dir}; stop with Ctrl-C")
+    listed = _listed(config, feeds) if poll else []
+    say(f"{_what(listed)} over {config.data_dir}; stop with Ctrl-C")
     begin = time.monotonic()
-    counts, stopped = run_flow(config, follow=not once)
+    with _source(config, listed, once) as (source, ingest), _display(ingest) as watch:
+        counts, stopped = run_flow(config, source, follow=not once, watch=watch)
     seconds = time.monotonic() - begin
     if json:
-        from pipeline.cli.context import put_json
-
-        put_json(counts_as_dict(counts, seconds, stopped))
+        put_json(_as_dict(counts, seconds, stopped, ingest))
     else:
-        for line in summary(counts, seconds):
+        for line in _summary(counts, seconds, ingest):
             say(line)
+
+
+def _listed(config: Config, given: Path | None) -> list[Feed]:
+    """The feeds to poll. Raises: FileError for a faulty list, or one that is named and not there."""
+    from connectors.feedlist import load_feeds
+    from pipeline.errors import FileError
+
+    file = given or Path(config.feeds.file)
+    if not file.exists():
+        if given or config.origin("feeds.file") != "default":
+            raise FileError(file, None, "no such list of feeds")
+        say(f"no list of feeds ({file}): `rasd feeds add` makes one, `rasd feeds list --catalogue` shows what is known")
+        return []
+    return [feed for feed in load_feeds(file) if feed.enabled]
+
+
+def _what(listed: list[Feed]) -> str:
+    return f"polling {len(listed):,} feeds and running all stages" if listed else "running all stages"
+
+
+@contextmanager
+def _source(
+    config: Config, listed: list[Feed], once: bool
+) -> Iterator[tuple[Callable[[Pool, threading.Event], Live] | None, Ingest | None]]:
+    """What makes the live source, and what it will run; neither without feeds."""
+    if not listed:
+        yield None, None
+        return
+    from connectors.clock import SystemClock
+    from pipeline.runtimes.ingest import Ingest, new_loop, reading_pool
+    from pipeline.runtimes.live import Live
+
+    with ExitStack() as stack:
+        reading = reading_pool(config)
+        stack.callback(reading.close)
+        ingest = Ingest(config, listed, reading, SystemClock(), once=once)
+        yield lambda pool, stop: Live(ingest, new_loop=new_loop), ingest
+
+
+# -- what is seen while it runs ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _display(ingest: Ingest | None) -> Iterator[Callable[[Counts], None]]:
+    """A function that shows how things stand: lines that renew themselves, on a terminal only."""
+    if ingest is None or not sys.stderr.isatty():
+        yield lambda counts: None
+        return
+    from rich.console import Console
+    from rich.live import Live as Lines
+    from rich.text import Text
+
+    shown = 0.0
+    with Lines(console=Console(stderr=True), auto_refresh=False, transient=True) as lines:
+
+        def look(counts: Counts) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown >= 0.5:
+                shown = now
+                lines.update(Text("\n".join(status(counts, ingest))), refresh=True)
+
+        yield look
+
+
+def status(counts: Counts, ingest: Ingest) -> Iterator[str]:
+    """How things stand, in three lines."""
+    polls = ingest.poller.counts if ingest.poller else {}
+    answered = polls.get("polls", 0) - polls.get("failed", 0)
+    share = f"{polls.get('unmodified', 0) / answered:.0%} not modified" if answered else "none answered yet"
+    yield f"feeds     {polls.get('polls', 0):,} polls, {share}, {polls.get('failed', 0):,} failed"
+    if ingest.fetcher is not None:
+        pages = ingest.fetcher.counts
+        yield (
+            f"pages     {pages.requests:,} read, {pages.unchanged:,} unchanged, {pages.failures.total():,} failed;"
+            f" {counts.entries:,} entries announced"
+        )
+    yield (
+        f"articles  {counts.read - counts.source_rejects:,} in: {counts.outputs:,} read, "
+        f"{counts.duplicates.total():,} repeat others, {counts.rejects.total():,} rejects; "
+        f"{counts.records['event']:,} events, {counts.records['toll']:,} tolls"
+    )
+
+
+def _summary(counts: Counts, seconds: float, ingest: Ingest | None) -> Iterator[str]:
+    from pipeline.cli.replay import summary
+
+    if ingest is not None:
+        yield from list(status(counts, ingest))[:-1]
+    yield from summary(counts, seconds)
+
+
+def _as_dict(counts: Counts, seconds: float, stopped: bool, ingest: Ingest | None) -> dict[str, Any]:
+    from pipeline.cli.replay import counts_as_dict
+
+    out = counts_as_dict(counts, seconds, stopped)
+    if ingest is not None and ingest.poller is not None and ingest.fetcher is not None:
+        pages = ingest.fetcher.counts
+        out["polls"] = dict(sorted(ingest.poller.counts.items()))
+        out["pages"] = {
+            "requests": pages.requests,
+            "new": pages.new,
+            "revised": pages.revised,
+            "feed_texts": pages.feed_texts,
+            "unchanged": pages.unchanged,
+            "not_modified": pages.not_modified,
+            "failures": dict(sorted(pages.failures.items())),
+        }
+    return out

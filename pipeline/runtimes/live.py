@@ -39,7 +39,7 @@ END_SECONDS = 6.0  # for what is under way to be finished when asked to stop
 class Fetches(Protocol):
     """The part of ingestion that takes entries."""
 
-    async def take(self, entries: Sequence[Entry]) -> None:
+    async def take(self, entries: Sequence[Entry]) -> object:
         """Returns once they are durable on its side."""
 
 
@@ -67,7 +67,8 @@ class _Batch:
 class Live:
     """Runs `ingest` in a thread. One use: `start`, then turns, then `close`.
 
-    fetcher: set by `ingest` before anything else; entries wait in the log until it is.
+    fetcher: set by `ingest` before anything else; entries wait in the log until it is. caught_up: no entry of the log
+    is on its way to it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Live:
     ) -> None:
         self.clock = clock or SystemClock()
         self.fetcher: Fetches | None = None
+        self.caught_up = False
         self.ready = threading.Event()  # something waits for the runtime
         self._ingest, self._new_loop = ingest, new_loop
         self._outbox: deque[_Delivery] = deque()
@@ -232,6 +234,7 @@ class LiveTurn:
         # Before the acknowledgement, so that a simulated clock never sees a moment in which nothing is under way.
         if self.batch is None and self.live.fetcher is not None and not ended and not self.runtime.stop.is_set():
             moved = self._hand_over() or moved
+        self.live.caught_up = self.batch is None and not self.reader.behind()
         self.live.acknowledge(deliveries)
         return moved
 

@@ -21,10 +21,11 @@ from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article
 from pipeline.runtimes.embedded import Counts, Embedded
+from pipeline.runtimes.live import Live
 from pipeline.runtimes.turns import Found, Source, Stopped
 
 log = logging.getLogger("rasd.flow")
-MakeSource = Callable[[Pool, threading.Event], Source]
+MakeSource = Callable[[Pool, threading.Event], Source | Live]
 
 
 def run_flow(
@@ -39,8 +40,8 @@ def run_flow(
     Returns what became of the articles, and whether it was stopped early. Where another process already runs the
     stages of this folder, the source is only appended to the log, for that process to take up; should it end before it
     has, the stages are run here.
-    Raises: StorageError (also if there is no source and another process runs the stages), FileError; never for what an
-    article holds.
+    Raises: StorageError (also if another process runs the stages and there is no source, or a live one), FileError;
+    never for what an article holds.
     """
     data = config.data_dir
     data.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ def run_flow(
         stack.callback(store.close)
         feed = source(pool, stop) if source else None
         with runner_lock(data) as alone:
-            if not alone and feed is None:
+            if not alone and (feed is None or isinstance(feed, Live)):
                 raise StorageError(f"another rasd process runs the stages of {data} already", reason="in-use")
             if not alone:
                 log.warning("another rasd process runs the stages of %s: only adding to its log", data)

@@ -1,0 +1,136 @@
+"""Everything with sockets, put together: poller, fetcher, archive and the polite client, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp.abc import AbstractResolver
+
+from connectors.clean import Page, clean_page
+from connectors.clock import Clock
+from connectors.feedlist import Feed
+from connectors.feedstate import FeedState
+from connectors.fetcher import Fetcher
+from connectors.frontier import FILE as FRONTIER
+from connectors.frontier import Frontier
+from connectors.http import Client
+from connectors.polite import PoliteClient
+from connectors.poller import Poller
+from connectors.responses import Kind
+from connectors.robots import Robots
+from connectors.sources.parse import ParsedFeed, SitemapIndex, parse_source
+from connectors.warc import WarcWriter
+from pipeline.config import Config
+from pipeline.pool import Pool
+
+if TYPE_CHECKING:
+    from pipeline.runtimes.live import Live
+
+T = TypeVar("T")
+POLLER, ARCHIVE = "poller.sqlite", "archive"  # in the data folder
+TASK_BYTES = 512 * 1024 * 1024  # of memory that reading one page or feed may take
+PATIENCE = 4  # times a task's CPU seconds: the longest it may take by the clock on a busy machine
+LOOK_SECONDS = 0.2  # between two looks at whether a single round is over
+
+
+@dataclass(slots=True)
+class Ingest:
+    """What `Live` runs: polls `feeds` and fetches what they announce until told to stop.
+
+    pool: of killable children for reading feeds and pages (`reading_pool`). resolver: for tests. once: every feed is
+    polled once, and it ends when what is due has been fetched. poller, fetcher: their counts, once it runs.
+    """
+
+    config: Config
+    feeds: Sequence[Feed]
+    pool: Pool
+    clock: Clock
+    resolver: AbstractResolver | None = None
+    once: bool = False
+    poller: Poller | None = field(default=None, init=False)
+    fetcher: Fetcher | None = field(default=None, init=False)
+
+    async def __call__(self, live: Live, stop: asyncio.Event) -> None:
+        config, clock = self.config, self.clock
+        async with contextlib.AsyncExitStack() as stack:
+            client = Client(config.fetch, clock=clock, resolver=self.resolver)
+            stack.push_async_callback(client.close)
+            polite = PoliteClient(client, Robots(config.fetch, clock=clock), config.fetch, clock=clock)
+            archive = WarcWriter(config.data_dir / ARCHIVE, config.warc, clock=clock)
+            stack.push_async_callback(archive.close)
+            self.fetcher = Fetcher(
+                Frontier(config.data_dir / FRONTIER, synchronous=config.log.synchronous),
+                polite,
+                live.publish,
+                archive=archive,
+                clean=self._clean,
+                clock=clock,
+                settings=config.fetch,
+                recheck=config.feeds.recheck,
+            )
+            stack.push_async_callback(self.fetcher.close)
+            state = FeedState(config.data_dir / POLLER)
+            stack.callback(state.close)
+            self.poller = Poller(
+                self.feeds,
+                state,
+                polite,
+                live.publish,
+                archive=archive,
+                parse=self._parse,
+                clock=clock,
+                settings=config,
+            )
+            live.fetcher = self.fetcher
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._poll(live, self.poller, self.fetcher, stop))
+                group.create_task(self.fetcher.run(stop))
+
+    async def _poll(self, live: Live, poller: Poller, fetcher: Fetcher, stop: asyncio.Event) -> None:
+        await poller.run(stop, once=self.once)
+        if self.once:
+            while not stop.is_set() and not (live.caught_up and fetcher.idle):
+                await self.clock.sleep_until(self.clock.now() + LOOK_SECONDS)
+            stop.set()
+
+    async def _clean(self, body: bytes, *, url: str, charset: str | None) -> Page:
+        return await self._read(clean_page, body, url, charset)
+
+    async def _parse(
+        self, body: bytes, *, url: str, charset: str | None, kind: Kind, latest: dt.datetime
+    ) -> ParsedFeed | SitemapIndex:
+        return await self._read(functools.partial(parse_source, latest=latest), body, url, charset, kind)
+
+    async def _read(self, task: Callable[..., T], *given: object) -> T:
+        seconds = PATIENCE * self.config.archive.page_seconds
+        with self.clock.working():
+            return await asyncio.wrap_future(self.pool.submit(seconds, task, *given))
+
+
+def reading_pool(config: Config) -> Pool:
+    """Children that read hostile input: bounded in CPU time and memory, killed beyond."""
+    return Pool(
+        config.run.processes, memory_bytes=TASK_BYTES, cpu_seconds=config.archive.page_seconds, prepare=load_readers
+    )
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """The fastest event loop that this system has."""
+    try:
+        import uvloop
+    except ImportError:  # it is not made for every system
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def load_readers() -> None:
+    """Imports what reading a page or a feed needs, so that no task pays for it."""
+    for module in ("trafilatura", "feedparser", "htmldate"):
+        importlib.import_module(module)
