@@ -15,8 +15,9 @@ MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 JITTER = 0.1  # a wait is drawn out by up to this share, so that feeds polled together drift apart
 SHARE_OF_GAP = 0.25  # of the usual time between two items: news is seen after an eighth of it on average
 SHARE_OF_WINDOW = 0.5  # of the time that a feed's window of entries spans: one poll may fail and nothing is missed
+HARDLY = 0.2 / DAY  # items a second
 FIRST_GUESS = 12 / DAY  # items a second of a feed whose entries state no times
-MEMORY_SLOW, MEMORY_FAST = 3 * DAY, 4 * HOUR  # how long the two estimates of the rate look back
+MEMORY_SLOW, MEMORY_FAST = DAY, 4 * HOUR  # how long the two estimates of the rate look back
 PUSHED = 4.0  # a feed whose hub pushes is polled so many times less often
 MISSED_PUSHES = 2  # polls in a row that find what no push brought, after which the hub is not relied on
 
@@ -356,7 +357,7 @@ def interval(history: History, bounds: Bounds, now: float, fresh: float | None =
     """The wait until the next poll before jitter, within the bounds, and the reason."""
     low, high = bounds.low, max(bounds.low, bounds.high)
     rate = history.rate
-    if rate is None or rate * high < SHARE_OF_GAP:
+    if rate is None or rate < HARDLY:
         wait, why = high, "it hardly publishes"
     else:
         wait, why = SHARE_OF_GAP / rate, f"about {_count(rate * DAY)} items a day"
