@@ -117,17 +117,25 @@ def same_feed(url: str) -> str:
     return spelt.partition("://")[2].rstrip("/") or spelt
 
 
-def name_for(url: str, taken: Iterable[str] = ()) -> str:
-    """A handle made from an address, other than those that are taken: `https://www.a.example/world/rss.xml` →
-    `a-example-world`."""
-    host = (outlet_of(url) or "feed").removeprefix("feeds.").removeprefix("rss.")
-    path = (canonical_url(url) or "").partition("://")[2].partition("/")[2]
-    words = [word for word in _WORDS.findall(path.lower()) if word not in _NOISE and not word.isdigit()]
-    name = "-".join([*_WORDS.findall(host), *words])[:60].rstrip("-")
-    known = set(taken)
-    if name not in known:
+class Names:
+    """Makes handles of addresses, each other than those that are taken: `https://www.a.example/world/rss.xml` →
+    `a-example-world`, then `a-example-world-2`."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
+        self._counted: dict[str, int] = {}
+
+    def make(self, url: str) -> str:
+        """A new handle, which is taken from now on."""
+        host = (outlet_of(url) or "feed").removeprefix("feeds.").removeprefix("rss.")
+        path = (canonical_url(url) or "").partition("://")[2].partition("/")[2].partition("?")[0]
+        words = [word for word in _WORDS.findall(path.lower()) if word not in _NOISE and not word.isdigit()]
+        stem = name = "-".join([*_WORDS.findall(host), *words])[:60].rstrip("-")
+        while name in self.taken:
+            self._counted[stem] = self._counted.get(stem, 1) + 1
+            name = f"{stem}-{self._counted[stem]}"
+        self.taken.add(name)
         return name
-    return next(again for n in range(2, len(known) + 3) if (again := f"{name}-{n}") not in known)
 
 
 def text_of(path: Path) -> str:
@@ -149,7 +157,7 @@ def _feeds(tables: list[dict[str, Any]], path: Path, lines: Lines) -> list[Feed]
     feeds: list[Feed] = []
     urls: dict[str, int] = {}
     names: dict[str, int] = {}
-    given = [name for table in tables if isinstance(name := table.get("name"), str)]
+    made = Names(name for table in tables if isinstance(name := table.get("name"), str))
     for number, table in enumerate(tables):
 
         def fault(key: str | None, what: str, number: int = number) -> FileError:
@@ -166,7 +174,7 @@ def _feeds(tables: list[dict[str, Any]], path: Path, lines: Lines) -> list[Feed]
         if "url" not in values:
             raise fault(None, "a feed without url")
         if "name" not in values:
-            values["name"] = name_for(values["url"], [*given, *names])
+            values["name"] = made.make(values["url"])
         feed = Feed(**values)
         if feed.min_minutes and feed.max_minutes and feed.min_minutes > feed.max_minutes:
             raise fault("min_minutes", "min_minutes is more than max_minutes")
