@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from connectors.deadends import dead_end, refresh_target
 from connectors.frontier import Frontier, Memory, Row, Settled, State, Taken, address_of, encode_entry
 from connectors.hosts import Hosts
 from connectors.polite import LONGEST_WAIT, retry_after
-from connectors.recheck import check_after_change, counted_from, forget_at, next_check, retry_at, spans_of
+from connectors.recheck import check_after_change, counted_from, forget_at, next_check, retry_at, spans_of, wait_until
 from connectors.responses import FetchFailed, Kind, Response
 from connectors.sources.pages import entry_article, page_article
 from connectors.urls import canonical_url, host_of
@@ -99,7 +100,8 @@ class _Read:
 class _Failed(Exception):
     """A page without article, on its way to `_without`.
 
-    reason, words: why. passing: worth another try soon. after: seconds the server asked to wait. archive: where the
+    reason, words: why. passing: worth another try soon. after: seconds the server asked to wait.
+    rest: when its host may be asked again. archive: where the
     answer lies. url: the address that answered. memory: what was learnt before it failed.
     """
 
@@ -110,12 +112,13 @@ class _Failed(Exception):
         *,
         passing: bool = False,
         after: float | None = None,
+        rest: float | None = None,
         archive: Archived | None = None,
         url: str | None = None,
         memory: Memory | None = None,
     ) -> None:
         super().__init__(words)
-        self.reason, self.passing, self.after = reason, passing, after
+        self.reason, self.passing, self.after, self.rest = reason, passing, after, rest
         self.archive, self.url, self.memory = archive, url, memory
 
 
@@ -177,8 +180,7 @@ class Fetcher:
         try:
             while not stop.is_set() and not publisher.done() and self._broken is None:
                 self._wake.clear()
-                await self._start_due()
-                await self._wait(stopped)
+                await self._wait(await self._start_due(), stopped)
         finally:
             stopped.cancel()
             await self._put_back()
@@ -200,14 +202,15 @@ class Fetcher:
 
     # -- what is next --------------------------------------------------------------------------------------------------
 
-    async def _start_due(self) -> None:
+    async def _start_due(self) -> float:
+        """Begins what there is room for. Returns when to look again if nothing happens before."""
         now = self._clock.now()
-        if now - self._expired > EXPIRE_SECONDS:
+        if now >= self._expired + EXPIRE_SECONDS:
             self._expired = now
             await self._in_frontier(self.frontier.expire, now)
         free = self._places - len(self._reading)
         if free <= 0 or self._bytes > IN_HAND_BYTES or self._over.full():
-            return
+            return self._expired + EXPIRE_SECONDS
         reserved: dict[str, list[bool]] = {}
 
         def may(host: str, busy: int) -> bool:
@@ -225,6 +228,8 @@ class Fetcher:
         for unused in reserved.values():
             for doubtful in unused:
                 self._hosts.ended(doubtful)
+        due = self.frontier.next_due()
+        return min(due or math.inf, self._expired + EXPIRE_SECONDS)
 
     def _read_over(self, task: asyncio.Task[None]) -> None:
         self._reading.pop(task, None)
@@ -232,11 +237,10 @@ class Fetcher:
             self._broken = error
         self._wake.set()
 
-    async def _wait(self, stopped: asyncio.Future[Literal[True]]) -> None:
+    async def _wait(self, until: float, stopped: asyncio.Future[Literal[True]]) -> None:
         """Until something changed or becomes due."""
-        due, routine = self.frontier.next_due(), self._expired + EXPIRE_SECONDS
         wake = asyncio.ensure_future(self._wake.wait())
-        sleep = asyncio.ensure_future(self._clock.sleep_until(routine if due is None else min(due, routine)))
+        sleep = asyncio.ensure_future(self._clock.sleep_until(until))
         try:
             await asyncio.wait((wake, sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -292,8 +296,8 @@ class Fetcher:
 
     async def _get(self, row: Row, address: str) -> Response:
         """An answer of status 200 or 304. Raises: _Failed."""
-        if self._hosts.is_down(row.host, self._clock.now()):
-            raise _Failed("host-down", f"{row.host} does not answer", passing=True)
+        if (until := self._hosts.down_until(row.host)) > self._clock.now():
+            raise _Failed("host-down", f"{row.host} does not answer", rest=until)
         response = await self._ask(row, address, _conditions(row))
         if response.status == 200 and (to := refresh_target(response)) is not None:
             response = await self._ask(row, to, {})
@@ -318,9 +322,10 @@ class Fetcher:
             now = self._clock.now()
             if e.retryable and e.after:  # it asks for a rest
                 self._hosts.rest(row.host, now + e.after)
-            elif e.retryable:
+                raise _Failed(e.reason, str(e), rest=now + e.after) from e
+            if e.retryable:
                 self._hosts.failed(row.host, now)
-            raise _Failed(e.reason, str(e), passing=e.retryable, after=e.after) from e
+            raise _Failed(e.reason, str(e), passing=e.retryable) from e
         self._hosts.answered(row.host, self._clock.now() - begin)
         return response
 
@@ -386,14 +391,19 @@ class Fetcher:
         memory = failed.memory or row.memory or Memory()
         if failed.passing and (due := retry_at(row.key, row.tries + 1, now, failed.after)) is not None:
             return self._settle(row, memory, None, "held", due, tries=row.tries + 1, why=failed.reason)
+        read = memory.content is not None and not memory.from_feed
+        if failed.rest is not None:
+            due = wait_until(row.key, failed.rest, row.since, memory.base if read else None, self._spans)
+            if due is not None:
+                return self._settle(row, memory, None, "held", due, tries=row.tries, why=failed.reason)
         if not memory.base:
             memory = replace(memory, base=_base(row, None))
         due = next_check(row.key, memory.base, now, self._spans)
         state: State = "failed"
-        absent_before = memory.refused in _ABSENT or (memory.content is not None and not memory.from_feed)
+        absent_before = memory.refused in _ABSENT or read
         if failed.reason in _FINAL or (failed.reason in _ABSENT and absent_before):
             due, state = None, "gone" if failed.reason in _ABSENT else "failed"
-        if memory.content is not None and not memory.from_feed:  # the page's own text went on: nothing replaces that
+        if read:  # the page's own text went on: nothing replaces that
             state = state if state == "gone" else "done"
             return self._settle(row, memory, None, state, due, why=failed.reason)
         return await self._feed_text(row, memory, failed, state, due)

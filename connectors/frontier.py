@@ -256,18 +256,18 @@ class Frontier:
             if self._due.get(host) == due:
                 self._ready.setdefault(host)
         rows: list[Row] = []
-        for _ in range(min(len(self._ready), LOOKS)):
-            if len(rows) >= want:
-                break
+        refused: list[str] = []
+        while self._ready and len(rows) < want and len(refused) < LOOKS:
             host, _none = self._ready.popitem(last=False)
             if not may(host, self._busy[host]):
-                self._ready[host] = None
+                refused.append(host)
                 continue
             if (row := self._first(host, now)) is not None:
                 rows.append(row)
                 self._in_hand[row.id] = host
                 self._busy[host] += 1
-            self._look(host)
+            self._look(host, now)
+        self._ready.update(dict.fromkeys(refused))
         return rows
 
     def next_due(self) -> float | None:
@@ -357,8 +357,8 @@ class Frontier:
                     )
         return None
 
-    def _look(self, host: str) -> None:
-        """Finds out when the host's next page is due that is not in hand."""
+    def _look(self, host: str, now: float = 0.0) -> None:
+        """Finds out when the host's next page is due that is not in hand; its turn comes last if that is now."""
         with _troubles(self.path):
             rows = self._db.execute(
                 "SELECT due, id FROM page WHERE host = ? AND due IS NOT NULL ORDER BY due LIMIT ?",
@@ -367,7 +367,10 @@ class Frontier:
             due = next((due for due, row in rows if row not in self._in_hand), None)
         self._due.pop(host, None)
         self._ready.pop(host, None)
-        if due is not None:
+        if due is not None and due <= now:
+            self._due[host] = due
+            self._ready[host] = None
+        elif due is not None:
             self._expect(host, due)
 
     def _expect(self, host: str, due: float) -> None:

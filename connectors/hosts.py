@@ -1,4 +1,4 @@
-"""How hosts behave while pages are read of them: who may have another request, who is waited for, who counts as down.
+"""How hosts behave while pages are read of them: who may have another request, who counts as down.
 
 Pure: no clock, no socket. A host that has not yet shown that it answers gets one reading at a time, and all of these
 together only a share of the places, so that two hundred dead hosts cannot hold up the others.
@@ -21,7 +21,6 @@ class _Host:
     proven: bool = False
     failures: int = 0
     down_until: float = 0.0
-    wait_until: float = 0.0
 
 
 class Hosts:
@@ -31,14 +30,11 @@ class Hosts:
         self._doubtful = max(1, int(places * DOUBTFUL))
         self._per_host = per_host
         self._known: OrderedDict[str, _Host] = OrderedDict()
-        self._waiting: dict[str, float] = {}
         self._doubted = 0  # places that doubtful hosts hold
 
-    def may(self, host: str, busy: int, now: float) -> bool:
+    def may(self, host: str, busy: int) -> bool:
         """Whether another page of this host may be read now, with `busy` of it under way."""
         state = self._known.get(host)
-        if state is not None and state.wait_until > now:
-            return False
         if state is not None and state.proven:
             return busy < self._per_host
         return busy < 1 and self._doubted < self._doubtful
@@ -65,20 +61,15 @@ class Hosts:
             wait = FIRST_WAIT * 2.0 ** min(state.failures - DOWN_AFTER, 10)
             state.down_until = now + min(wait, LONGEST_WAIT)
 
-    def wait(self, host: str, until: float) -> None:
-        """The host asked to be left alone."""
-        self._at(host).wait_until = until
-        self._waiting[host] = until
+    def rest(self, host: str, until: float) -> None:
+        """It asked to be left alone for longer than a request waits."""
+        state = self._at(host)
+        state.down_until = max(state.down_until, until)
 
-    def is_down(self, host: str, now: float) -> bool:
-        """Whether it did not answer lately, so that asking it again now would only cost a place."""
+    def down_until(self, host: str) -> float:
+        """Before this time asking it again would only cost a place: it did not answer lately, or asked for a rest."""
         state = self._known.get(host)
-        return state is not None and state.down_until > now
-
-    def next_end_of_wait(self, now: float) -> float | None:
-        """When the first host may be asked again that asked to be left alone."""
-        self._waiting = {host: until for host, until in self._waiting.items() if until > now}
-        return min(self._waiting.values(), default=None)
+        return state.down_until if state is not None else 0.0
 
     def _at(self, host: str) -> _Host:
         state = self._known.get(host)

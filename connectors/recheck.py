@@ -13,6 +13,7 @@ from pipeline.config import seconds_of
 
 #: Waits between the tries of a page that cannot be had just now; behind the last one the feed's text goes on.
 RETRIES = (120.0, 600.0, 1_800.0, 7_200.0)
+GIVE_UP = 10_800.0  # seconds that a page never read waits for its host to be there again; then the feed's text goes on
 LONGEST_WAIT = 86_400.0  # a server may ask for more; nobody reads news a week late
 SPREAD = 0.03  # of a span of time: what an outlet publishes at one moment is not all asked for at one moment again
 WIDEST = 900.0  # seconds that a re-check may come late on purpose
@@ -63,6 +64,15 @@ def retry_at(key: str, failures: int, now: float, after: float | None = None) ->
         return None
     wait = RETRIES[failures - 1] * (1 + fraction(key, failures) / 4)
     return now + max(wait, min(after or 0.0, LONGEST_WAIT))
+
+
+def wait_until(key: str, until: float, since: float, base: float | None, spans: Sequence[float]) -> float | None:
+    """When to read a page whose host is not to be asked before `until`; None if that is too long to wait.
+
+    since: first sight. base: what re-checks count from, None for a page of which nothing went on yet.
+    """
+    last = since + GIVE_UP if base is None else base + (spans[-1] if spans else 0.0) + LONGEST_WAIT
+    return until + WIDEST / 15 * fraction(key, until) if until <= last else None
 
 
 def forget_at(base: float, now: float, spans: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,8 +54,7 @@ def frontier(path: Path) -> Iterator[Frontier]:
 def test_what_was_taken_is_there_after_a_restart_without_a_goodbye(path: Path) -> None:
     Frontier(path).take([entry(1), entry(2)], 100.0)
     rows = Frontier(path).lease(100.0, 10, anybody)
-    assert [row.entry for row in rows] == [entry(1), entry(2)] or len(rows) == 1
-    assert rows[0].entry == entry(1)
+    assert [row.entry for row in rows] == [entry(1), entry(2)]
 
 
 def test_a_page_in_hand_is_handed_out_once_and_again_after_a_restart(path: Path, frontier: Frontier) -> None:
@@ -176,7 +176,7 @@ def test_a_page_held_for_another_try_comes_at_its_time(frontier: Frontier) -> No
 
 def test_the_memory_of_a_page_goes_when_its_time_is_over(frontier: Frontier) -> None:
     frontier.take([entry(1), entry(2)], 100.0)
-    one, two = frontier.lease(100.0, 1, anybody) + frontier.lease(100.0, 1, anybody)
+    one, two = frontier.lease(100.0, 2, anybody)
     frontier.settle([done(one, forget=500.0), done(two, due=9_000.0, forget=500.0)])
     assert frontier.expire(499.0) == 0
     assert frontier.expire(501.0) == 1
@@ -239,9 +239,8 @@ def test_a_file_that_cannot_be_used_is_named(path: Path, damage: str) -> None:
         data = bytearray(path.read_bytes())
         data[8_192:] = b"\xff" * (len(data) - 8_192)
         path.write_bytes(bytes(data))
-    with pytest.raises(StorageError, match="frontier.sqlite"):
-        broken = Frontier(path)
-        broken.take([entry(n) for n in range(2_000)], 200.0)
+    with pytest.raises(StorageError, match=re.escape(FILE)):
+        Frontier(path).take([entry(n) for n in range(2_000)], 200.0)
 
 
 def test_memory_does_not_grow_with_the_pages_that_wait(frontier: Frontier) -> None:
