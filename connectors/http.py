@@ -102,6 +102,7 @@ class Client:
         self._guard = Guard(settings.allow_private)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._limits: Mapping[Kind, int] = {
             "feed": settings.max_feed_bytes,
             "sitemap": settings.max_feed_bytes,
@@ -130,6 +131,8 @@ class Client:
         target = target_of(url)
         if limit is None:
             limit = self._limits[kind]
+        if self._closed:
+            raise FetchFailed("the client is closed", reason="connection", url=target.url, retryable=True)
         _sending.set(sent)
         with self._clock.working():
             try:
@@ -139,6 +142,7 @@ class Client:
                 _explain(e, target.url)
 
     async def close(self) -> None:
+        self._closed = True
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()

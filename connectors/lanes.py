@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SLOW = 2.0  # seconds; news sites answer in a tenth of it
-#: While others wait, a request that is no slow host's gives way after this many times what answers usually take.
+#: While others wait, a request that is no slow host's gives way after this many times what answers usually take. A
+#: quick host taken for a slow one loses little: it is asked once more, and is quick again after two quick answers.
 PATIENCE = 8.0
 SHORTEST_PATIENCE = 0.25  # seconds; below this a busy loop of ours would look like a slow host
+FIRST_PATIENCE = 1.0  # seconds, until enough answers have come to know what is usual
+_ENOUGH = 10
 _WEIGHT = 0.02  # of the newest answer in what answers usually take
+
+_STRIDE = 40_503  # 2**16 divided by the golden ratio: multiples of it are spread evenly over any queue
 
 PROVEN, UNKNOWN, SLUGGISH = range(3)
 #: Largest part of all connections that each lane may use.
-SHARES = (1.0, 0.5, 0.125)
+SHARES = (1.0, 0.75, 0.125)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +38,7 @@ class Place:
 class Lanes:
     """A limit on what is under way at once, with a share for each kind of host.
 
-    Hosts that have proved to be quick may use all of it; those never asked before, half; slow ones, an eighth. So a
+    Hosts that have proved to be quick may use all of it; those never asked before, most; slow ones, an eighth. So a
     quick host waits only for other quick hosts, and for these not long: one that has stopped answering gives way.
     A free place goes to the lane that uses least of its share.
     """
@@ -42,7 +48,8 @@ class Lanes:
         self._shares = tuple(max(1, int(places * share)) for share in SHARES)
         self._waiting: tuple[deque[asyncio.Future[Place]], ...] = tuple(deque() for _ in SHARES)
         self._inside: tuple[dict[Place, None], ...] = tuple({} for _ in SHARES)  # in the order of coming
-        self._usual = SLOW / PATIENCE
+        self._usual, self._answers = 0.0, 0
+        self._draws = 0
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, seconds: float | None) -> Place:
@@ -65,12 +72,15 @@ class Lanes:
         del self._inside[place.lane][place]
         self._free += 1
         if answered is not None and answered < SLOW:
-            self._usual += _WEIGHT * (answered - self._usual)
+            self._answers += 1
+            self._usual += max(_WEIGHT, 1 / self._answers) * (answered - self._usual)
         self._give()
 
     @property
     def patience(self) -> float:
         """Seconds after which a request gives way if others wait."""
+        if self._answers < _ENOUGH:
+            return FIRST_PATIENCE
         return min(SLOW, max(SHORTEST_PATIENCE, PATIENCE * self._usual))
 
     def _take(self, lane: int) -> Place:
@@ -85,7 +95,11 @@ class Lanes:
             if not lanes:
                 return
             lane = min(lanes, key=lambda n: len(self._inside[n]) / self._shares[n])
-            place = self._waiting[lane].popleft()
+            row = self._waiting[lane]
+            if lane == UNKNOWN:  # in no order, else two hundred dead hosts at the head of a list would all come first
+                self._draws += 1
+                row.rotate(self._draws * _STRIDE % len(row))
+            place = row.popleft()
             if not place.done():
                 place.set_result(self._take(lane))
 
@@ -107,7 +121,7 @@ class Lanes:
             if any(not place.done() for place in self._waiting[lane]):
                 full = len(self._inside[lane]) >= self._shares[lane]
                 for other in (lane,) if full else (PROVEN, UNKNOWN):
-                    in_the_way += (place for place in list(self._inside[other])[:1])
+                    in_the_way += itertools.islice(self._inside[other], 1)
         return min(in_the_way, key=lambda place: place.since, default=None)
 
     def _relieve(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email.utils
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from connectors.clock import Clock
 from connectors.http import Client, Target, target_of
 from connectors.lanes import SLOW, Lanes, Place
 from connectors.responses import FetchFailed, Hop, Kind, Response
-from connectors.robots import Robots, Rules
+from connectors.robots import LONGEST_DELAY, Robots, Rules
 from pipeline.config import FetchSettings
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -28,11 +29,11 @@ _TRAVELS = frozenset(("if-none-match", "if-modified-since", "accept", "accept-la
 
 @dataclass(slots=True)
 class _Host:
-    """What is known of a host: when it may be asked next, and how many requests may be under way."""
+    """What is known of a host: when it was asked last, and how many requests may be under way."""
 
     open: asyncio.Semaphore
     starting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    next_start: float = 0.0
+    last_start: float = -math.inf
     held_until: float = 0.0
     holds: int = 0
     users: int = 0
@@ -60,11 +61,11 @@ class PoliteClient:
         first, hops = target, list[Hop]()
         seen = {target.url}
         while True:
-            delay = self._settings.host_delay
+            rules = self._robots.known(target.origin)
             if kind not in ("robots", "hub"):
-                rules = self._robots.known(target.origin) or await self._robots.rules(target.origin, self._ask_robots)
+                rules = rules or await self._robots.rules(target.origin, self._ask_robots)
                 self._obey(rules, target)
-                delay = max(delay, rules.delay)
+            delay = max(self._settings.host_delay, rules.delay if rules else 0.0)
             response = await self._in_turn(target, kind, headers, delay)
             if response.status not in REDIRECTS:
                 return replace(response, hops=tuple(hops)) if hops else response
@@ -84,8 +85,8 @@ class PoliteClient:
     def _obey(self, rules: Rules, target: Target) -> None:
         if rules.closed:
             raise FetchFailed(
-                f"{target.url}: {rules.reason}",
-                reason="robots",
+                f"{target.url}: {rules.why}",
+                reason=rules.reason,
                 url=target.url,
                 retryable=True,
                 after=max(0.0, rules.until - self._clock.now()),
@@ -126,9 +127,9 @@ class PoliteClient:
     ) -> Response | None:
         """One request in the host's time; None if it had to give way to others and is to be made again."""
         await host.starting.acquire()
-        start = _Start(host, self._clock, delay)
+        start = _Start(host, self._clock)
         try:
-            place = await self._may_start(host, target)
+            place = await self._may_start(host, target, delay)
             loop = asyncio.get_running_loop()
             began, answered = loop.time(), None
             start()
@@ -153,7 +154,7 @@ class PoliteClient:
         finally:
             start.over()
 
-    async def _may_start(self, host: _Host, target: Target) -> Place:
+    async def _may_start(self, host: _Host, target: Target, delay: float) -> Place:
         """Waits for the host's time and a connection. Raises: FetchFailed "held"."""
         while True:
             now = self._clock.now()
@@ -165,7 +166,7 @@ class PoliteClient:
                     retryable=True,
                     after=host.held_until - now,
                 )
-            when = max(host.next_start, host.held_until)
+            when = max(host.last_start + delay, host.held_until)
             if when > now:
                 await self._clock.sleep_until(when)
                 continue
@@ -203,7 +204,7 @@ class PoliteClient:
         now = self._clock.now()
         for key in list(self._hosts)[: HOSTS // 10]:
             host = self._hosts[key]
-            if not host.users and max(host.next_start, host.held_until) <= now:
+            if not host.users and max(host.last_start + LONGEST_DELAY, host.held_until) <= now:
                 del self._hosts[key]
 
 
@@ -214,13 +215,13 @@ class _Start:
     finds the connection open would reach the server closer together than promised.
     """
 
-    __slots__ = ("_clock", "_delay", "_host", "_over")
+    __slots__ = ("_clock", "_host", "_over")
 
-    def __init__(self, host: _Host, clock: Clock, delay: float) -> None:
-        self._host, self._clock, self._delay, self._over = host, clock, delay, False
+    def __init__(self, host: _Host, clock: Clock) -> None:
+        self._host, self._clock, self._over = host, clock, False
 
     def __call__(self) -> None:
-        self._host.next_start = self._clock.now() + self._delay
+        self._host.last_start = self._clock.now()
 
     def sent(self) -> None:
         self()

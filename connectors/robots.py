@@ -24,6 +24,9 @@ TEXTS = 32_000_000  # characters of rules remembered in all
 LINES = 5_000  # rules for us in one file; the longest honest files have some hundreds
 LINE = 2_048  # characters of a line; longer ones are no address pattern
 
+#: Failures after which robots.txt may be there all the same.
+_NO_ANSWER = frozenset(("dns", "connection", "tls", "timeout", "bad-response", "held"))
+
 _FIELD = re.compile(r"\s*([A-Za-z][A-Za-z -]*?)\s*:\s*(.*)")
 _TOKEN = re.compile(r"[A-Za-z_-]+")
 _BOT = re.compile(r"compatible;\s*([A-Za-z_-]+)")
@@ -35,13 +38,15 @@ _SITEMAP = frozenset(("sitemap", "sitemaps", "site-map"))
 class Rules:
     """What one origin asks of us.
 
-    closed: nothing may be fetched for now, as robots.txt could not be had (reason says why). delay: seconds between
-    requests, at most LONGEST_DELAY; asked_delay: what was written. sitemaps: as written. until: when it is asked again.
+    closed: nothing may be fetched for now, as robots.txt could not be had: why, in words, and reason, the slug. delay:
+    seconds between requests, at most LONGEST_DELAY; asked_delay: what was written. sitemaps: as written. until: when it
+    is asked for again.
     """
 
     until: float
     closed: bool = False
-    reason: str = ""
+    reason: str = "robots"
+    why: str = ""
     delay: float = 0.0
     asked_delay: float = 0.0
     sitemaps: tuple[str, ...] = ()
@@ -88,27 +93,31 @@ class Robots:
         try:
             response = await ask(f"{origin}/robots.txt")
         except FetchFailed as e:
-            rules = self._unreachable(before, f"{e.reason}: {e}", e.after)
+            if e.reason in _NO_ANSWER:
+                rules = self._unreachable(before, e.reason, str(e), e.after)
+            else:  # it leads nowhere: there is none, RFC 9309 2.3.1.2
+                rules = Rules(until=self._clock.now() + min(LONGEST_RETRY, self._seconds))
         else:
-            status = response.status
-            if 200 <= status < 300:
-                now = self._clock.now()
-                rules = read_rules(response.body, self._token, until=now + self._seconds)
-            elif 400 <= status < 500 and status != 429:
-                rules = Rules(until=self._clock.now() + self._seconds)  # there is none: everything may be fetched
-            else:
-                rules = self._unreachable(before, f"robots.txt answers {status}", None)
+            rules = self._read(before, response)
         self._keep(origin, rules)
         return rules
 
-    def _unreachable(self, before: Rules | None, why: str, after: float | None) -> Rules:
+    def _read(self, before: Rules | None, response: Response) -> Rules:
+        until = self._clock.now() + self._seconds
+        if 200 <= response.status < 300:
+            return read_rules(response.body, self._token, until=until)
+        if response.status >= 500 or response.status == 429:
+            return self._unreachable(before, "robots", f"robots.txt answers {response.status}", None)
+        return Rules(until=until)  # there is none: everything may be fetched
+
+    def _unreachable(self, before: Rules | None, reason: str, why: str, after: float | None) -> Rules:
         """Nothing may be fetched, unless an older copy tells more; asked again soon, then ever later."""
         failures = before.failures + 1 if before else 1
-        wait = min(max(RETRY * 2 ** min(failures - 1, 10), after or 0.0), max(LONGEST_RETRY, after or 0.0))
+        wait = max(min(RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY), after or 0.0)
         until = self._clock.now() + min(wait, self._seconds)
         if before is not None and not before.closed:
             return replace(before, until=until, failures=failures)
-        return Rules(until=until, closed=True, reason=why, failures=failures)
+        return Rules(until=until, closed=True, reason=reason, why=why, failures=failures)
 
     def _keep(self, origin: str, rules: Rules) -> None:
         old = self._rules.pop(origin, None)
