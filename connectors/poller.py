@@ -320,8 +320,7 @@ class Poller:
         good, failure = 0, None
         for child in chosen:
             known = history.children.get(child.url)
-            if known:
-                children[child.url] = known
+            children[child.url] = known or Child(parent=parent)  # kept so if it cannot be read now
             if known and self._settled(child, known):
                 good += 1
                 continue

@@ -377,10 +377,12 @@ def interval(history: History, bounds: Bounds, now: float, fresh: float | None =
 
 
 def drawn_out(wait: float, bounds: Bounds, history: History) -> float:
-    """The wait with its share of jitter: the same for the same feed and number of polls, never less than the wait,
-    never beyond the upper bound if the wait is not."""
-    longer = wait * (1 + JITTER * chance(history.url, history.polls))
-    return max(wait, min(longer, bounds.high))
+    """The wait with its share of jitter: the same for the same feed and number of polls, never beyond the upper bound,
+    and never less than the wait unless that is the upper bound itself."""
+    share = JITTER * chance(history.url, history.polls)
+    if wait >= bounds.high:
+        return bounds.high * (1 - share) if bounds.low < bounds.high else wait
+    return min(wait * (1 + share), bounds.high)
 
 
 def chance(url: str, poll: int) -> float:

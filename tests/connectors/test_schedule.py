@@ -249,7 +249,17 @@ def test_jitter_is_the_same_for_the_same_poll_and_keeps_the_bounds(polls: int) -
     assert one.history.interval <= wait <= min(BOUNDS.high, one.history.interval * (1 + JITTER))
 
 
-def test_feeds_polled_together_drift_apart() -> None:
+@pytest.mark.parametrize("a_day", [0, 24, 2_000])
+def test_feeds_polled_together_drift_apart_at_either_bound(a_day: float) -> None:
+    waits = set()
+    for n in range(50):
+        history = replace(history_of(a_day), url=f"https://{n}.example/", last_success=NOW - 1)
+        waits.add(round(next_poll(history, Unmodified(url=URL), NOW, BOUNDS).when - NOW))
+    assert len(waits) > 15
+    assert all(BOUNDS.low <= wait <= BOUNDS.high for wait in waits)
+
+
+def test_chance_is_spread_evenly() -> None:
     spread = {round(chance(f"https://{n}.example/", 1), 3) for n in range(100)}
     assert len(spread) > 90
     assert min(spread) < 0.1 < 0.9 < max(spread)
