@@ -75,6 +75,7 @@ def _findings(load: Callable[[], Config]) -> Iterator[Finding]:
     yield from _folder(config.data_dir)
     yield from _log(config.log_file)
     yield from _sinks(config)
+    yield from _feeds(config)
 
 
 def _python() -> Finding:
@@ -219,3 +220,31 @@ def _sinks(config: Config) -> Iterator[Finding]:
                 yield Finding(check, "ok", CHECKS[name](config.data_dir, log.state(consumer_of(name)) if log else {}))
             except (RasdError, sqlite3.Error, OSError) as e:
                 yield Finding(check, "fail", str(e))
+
+
+def _feeds(config: Config) -> Iterator[Finding]:
+    """The list of feeds, how polling them goes, and the pages that wait."""
+    from connectors.feedlist import load_feeds
+    from connectors.feedstate import report
+    from connectors.frontier import FILE, read_status
+    from pipeline.runtimes.ingest import POLLER
+
+    file = Path(config.feeds.file)
+    if not file.exists():
+        yield Finding("feeds", "ok", f"no list ({file}): nothing is polled")
+        return
+    try:
+        listed = {feed.url for feed in load_feeds(file) if feed.enabled}
+        yield Finding("feeds", "ok", f"{len(listed):,} in {file}")
+        known = [feed for feed in report(config.data_dir / POLLER) if feed.url in listed]
+        stopped = sum(feed.state in ("retired", "gone") for feed in known)
+        failing = sum(feed.failing > 0 for feed in known) - stopped
+        yield Finding(
+            "polling",
+            "warn" if stopped or failing > 0 else "ok",
+            f"{len(known):,} polled, {max(failing, 0):,} failing, {stopped:,} given up (rasd feeds doctor)",
+        )
+        if (pages := read_status(config.data_dir / FILE)) is not None:
+            yield Finding("pages", "ok", f"{pages.waiting:,} waiting, {pages.held:,} held for another try")
+    except (RasdError, sqlite3.Error, OSError) as e:
+        yield Finding("feeds", "fail", str(e))

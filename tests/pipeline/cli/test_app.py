@@ -14,11 +14,15 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.feedstate import FeedState
+from connectors.frontier import Frontier
+from connectors.schedule import History
 from pipeline import flow
 from pipeline.cli import COMMANDS, GROUPS
 from pipeline.cli.context import size_words, table
 from pipeline.config import SETTINGS
 from pipeline.log.sqlite import SqliteLog
+from pipeline.records import Entry
 from pipeline.wire import RECORDS
 from tests.pipeline.cli.kit import rasd, small_log
 
@@ -231,6 +235,27 @@ def test_doctor_warns_of_lag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (state["lag"], found["lag"]) == ("ok", "sink-x is 2 behind on rasd.events")
     monkeypatch.setattr("pipeline.cli.doctor.LAG", 2)
     assert states(data=data)[1]["lag"] == "warn"
+
+
+@pytest.mark.usefixtures("lexicon")
+def test_doctor_looks_at_the_feeds_and_what_waits(tmp_path: Path) -> None:
+    data, feeds = small_log(tmp_path / "data"), tmp_path / "feeds.toml"
+    env = {"RASD_FEEDS_FILE": str(feeds)}
+    assert "nothing is polled" in states(data=data, env=env)[2]["feeds"]
+    feeds.write_text('[[feed]]\nurl = "https://a.example/rss"\n[[feed]]\nurl = "https://b.example/rss"\n')
+    frontier = Frontier(data / "frontier.sqlite")
+    frontier.take([Entry(feed="https://a.example/rss", url="https://a.example/news/1")], now=1_000.0)
+    frontier.close()
+    state = FeedState(data / "poller.sqlite")
+    state.save(History(url="https://a.example/rss", polls=1, failing=1))
+    state.save(History(url="https://b.example/rss", polls=1, state="gone"))
+    state.close()
+    code, state_of, found = states(data=data, env=env)
+    assert (code, found["feeds"]) == (0, f"2 in {feeds}")
+    assert (state_of["polling"], found["polling"][:34]) == ("warn", "2 polled, 1 failing, 1 given up (r")
+    assert found["pages"] == "1 waiting, 0 held for another try"
+    feeds.write_text("[[feed]]\nurl = 3\n")
+    assert states(data=data, env=env)[1]["feeds"] == "fail"
 
 
 @pytest.mark.usefixtures("lexicon")
