@@ -18,7 +18,7 @@ import uuid
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from connectors.clock import Clock
 from connectors.responses import Hop, Kind, Response
 from pipeline.config import WarcSettings
 from pipeline.errors import Unusable
-from pipeline.records import Archived, Entry
+from pipeline.records import Archived, Article, Entry
 
 log = logging.getLogger("rasd.warc")
 
@@ -36,6 +36,8 @@ log = logging.getLogger("rasd.warc")
 KIND = "Rasd-Kind"
 #: Our own field of a page's response: the record that holds its feed entry comes next.
 ANNOUNCED = "Rasd-Announced"
+#: Our own field of a page or a feed's text: `Known` as JSON.
+KNOWN = "Rasd-Known"
 #: Our own field of a feed's text: the address that the entry's own was found to lead to.
 LANDED = "Rasd-Landed"
 ENTRY = "entry"  # a metadata record: the feed entry that announced the page before it
@@ -55,6 +57,31 @@ Fields = list[tuple[str, str]]
 Pack = Callable[[str, int], tuple[bytes, int]]  # (file name, offset) → gzip members, length of the first
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What earlier readings of a page settled, written beside the next one so that a replay settles it likewise.
+
+    article, canonical: the identity under which the page's text first went on. moved: whether the answer came from
+    another address than was asked; then `key`, the address that was asked, and `title` tell whether it is still the
+    same article.
+    """
+
+    article: str
+    canonical: str | None = None
+    moved: bool = False
+    key: str | None = None
+    title: str | None = None
+
+    def settle(self, article: Article) -> Article:
+        """The article under its page's identity. Raises: Unusable (reason "soft-404") if it is another page's."""
+        elsewhere = self.moved and article.canonical_url not in (self.canonical, self.key)
+        if elsewhere and article.title != self.title:
+            raise Unusable(f"{self.key} leads to another article now", reason="soft-404")
+        if article.id == self.article:
+            return article
+        return replace(article, id=self.article, canonical_url=self.canonical)
+
+
 class WarcWriter:
     """The archive of one process. Only one thread writes, so records of concurrent callers never mix.
 
@@ -69,25 +96,26 @@ class WarcWriter:
         self._made = 0
         self._due: asyncio.TimerHandle | None = None
 
-    async def keep(self, response: Response, kind: Kind, entry: Entry | None = None) -> Archived:
+    async def keep(
+        self, response: Response, kind: Kind, entry: Entry | None = None, *, known: Known | None = None
+    ) -> Archived:
         """Writes the answer, the entry that announced it, and the redirects that led to it, all or none of them.
 
         Returns where the response record stands once the bytes are with the operating system: a kill from then on
         loses nothing; a power cut may lose the last second. While the disk is full it waits and tries again.
         Raises: Unusable for an entry that has no UTF-8 form, OSError for what waiting does not mend.
         """
-        return await self._write(
-            partial(_pack_response, response, kind, None if entry is None else _dump(entry), self._settings.level)
-        )
+        said = None if entry is None else _dump(entry)
+        return await self._write(partial(_pack_response, response, kind, said, known, self._settings.level))
 
-    async def keep_entry(self, entry: Entry, url: str | None = None) -> Archived:
+    async def keep_entry(self, entry: Entry, url: str | None = None, *, known: Known | None = None) -> Archived:
         """Writes that the text of this entry itself goes on as an article, so that a replay makes the same one.
 
-        url: what `entry_article` is given besides. Returns and raises as `keep` does; the place is that of this record,
-        not of the feed's answer.
+        url: what `entry_article` is given besides. Returns and raises as `keep` does; the place is that of this
+        record, which names the feed's answer (`entry.archive`).
         """
         now = entry.seen or dt.datetime.fromtimestamp(int(self._clock.now()), dt.UTC)
-        return await self._write(partial(_pack_entry, entry, url, _dump(entry), now, self._settings.level))
+        return await self._write(partial(_pack_entry, entry, url, _dump(entry), known, now, self._settings.level))
 
     async def close(self) -> None:
         """Ends the file under way; its bytes are on the disk then."""
@@ -254,7 +282,7 @@ class _Record:
 
 
 def _pack_response(
-    response: Response, kind: Kind, entry: bytes | None, level: int, name: str, offset: int
+    response: Response, kind: Kind, entry: bytes | None, known: Known | None, level: int, name: str, offset: int
 ) -> tuple[bytes, int]:
     identity = record_id(name, offset)
     fields = [
@@ -262,6 +290,10 @@ def _pack_response(
         ("Content-Type", "application/http; msgtype=response"),
         (KIND, kind),
     ]
+    if response.cut:
+        fields.append(("WARC-Truncated", "length"))
+    if known is not None:
+        fields.append((KNOWN, _dump(known).decode()))
     if entry is not None:
         fields.append((ANNOUNCED, "next"))
     members = [_member(_Record("response", response.fetched, fields, _head(response), response.raw, identity), level)]
@@ -280,11 +312,20 @@ def _pack_response(
 
 
 def _pack_entry(
-    entry: Entry, url: str | None, dumped: bytes, now: dt.datetime, level: int, name: str, offset: int
+    entry: Entry,
+    url: str | None,
+    dumped: bytes,
+    known: Known | None,
+    now: dt.datetime,
+    level: int,
+    name: str,
+    offset: int,
 ) -> tuple[bytes, int]:
     fields = [("WARC-Target-URI", entry.url or entry.feed), ("Content-Type", "application/json"), (KIND, FEED_TEXT)]
     if url is not None:
         fields.append((LANDED, url))
+    if known is not None:
+        fields.append((KNOWN, _dump(known).decode()))
     answer = entry.archive
     if answer is not None and answer.offset is not None:
         fields.append(("WARC-Refers-To", record_id(answer.file, answer.offset)))
@@ -381,8 +422,8 @@ def _sha1(digest: bytes) -> str:
     return f"sha1:{base64.b32encode(digest).decode()}"
 
 
-def _dump(entry: Entry) -> bytes:
+def _dump(record: Entry | Known) -> bytes:
     try:
-        return orjson.dumps(entry, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(record, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError as e:
         raise Unusable(f"an entry without UTF-8 form: {e}", reason="bad-text") from e

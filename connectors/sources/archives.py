@@ -1,4 +1,4 @@
-"""Replays archives from disk: JSON lines, texts, saved pages and feeds, alone or in folders.
+"""Replays archives from disk: WARC files, JSON lines, texts, saved pages and feeds, alone or in folders.
 
 Nothing here looks at the clock: the same archive read with the same options gives the same records in the same order.
 """
@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from connectors.sources.charset import decode
 from connectors.sources.feeds import parse_feed
 from connectors.sources.lines import KEPT, Line, read_lines
 from connectors.sources.rows import Options, make_article, read_row, reject, row_decoder, wanted
+from connectors.sources.warc import Waiting, read_warc
 from connectors.urls import outlet_of
 from pipeline.errors import FileError, RasdError, Unusable
 from pipeline.records import Archived, Article, Entry, Reject
@@ -31,7 +33,8 @@ __all__ = ["Archive", "Found", "Options", "read_row"]
 
 log = logging.getLogger(__name__)
 
-Item = tuple[int, Callable[[], Article | Reject]]  # bytes of the file consumed so far, and what makes the record
+Make = Callable[[], Article | Reject]
+Item = tuple[int, Make]  # bytes of the file consumed so far, and what makes the record
 Clean = Callable[..., Page]
 _COMPRESSED = (".gz", ".zst")
 _OPENERS = (b"[", b"{")
@@ -74,7 +77,11 @@ class Archive:
     """
 
     def __init__(self, paths: Sequence[Path], options: Options, clean: Clean = clean_page) -> None:
-        """clean: reads HTML pages; called as `clean(data, url=…)`, raises Unusable or another RasdError."""
+        """clean: reads HTML pages; called as `clean(data, url=…)`, raises Unusable or another RasdError.
+
+        It may have `submit`, which begins the same and gives what waits for the page, and `ahead`: how many pages may
+        be under way. Order and content do not depend on that.
+        """
         row_decoder(tuple(options.fields.items()))
         self._options = options
         self._clean = clean
@@ -90,24 +97,42 @@ class Archive:
         behind position n, also under a limit.
         """
         options = self._options
-        position = articles = done = 0
+        articles = 0
         if options.limit is not None and options.limit <= 0:
             return
-        for entry in self._entries:
-            for consumed, make in _items(entry, options, self._clean):
-                position += 1
-                if position <= skip and options.limit is None:
+        for position, done, make in _begun(self._all(), 0 if options.limit else skip, getattr(self._clean, "ahead", 0)):
+            if position <= skip and options.limit is None:
+                continue
+            record = make()
+            if isinstance(record, Article):
+                if not wanted(record, options):
                     continue
-                record = make()
-                if isinstance(record, Article):
-                    if not wanted(record, options):
-                        continue
-                    articles += 1
-                if position > skip:
-                    yield Found(position=position, bytes_done=done + min(consumed, entry.size), record=record)
-                if articles == options.limit:
-                    return
+                articles += 1
+            if position > skip:
+                yield Found(position=position, bytes_done=done, record=record)
+            if articles == options.limit:
+                return
+
+    def _all(self) -> Iterator[tuple[int, int, Make]]:
+        """Every item with its position and the bytes of all files consumed up to it."""
+        position = done = 0
+        for entry in self._entries:
+            for consumed, make in _items(entry, self._options, self._clean):
+                position += 1
+                yield position, done + min(consumed, entry.size), make
             done += entry.size
+
+
+def _begun(items: Iterator[tuple[int, int, Make]], skip: int, ahead: int) -> Iterator[tuple[int, int, Make]]:
+    """The same items in the same order, those behind `skip` begun up to `ahead` items before their turn."""
+    waiting: deque[tuple[int, int, Make]] = deque()
+    for position, done, make in items:
+        if position > skip and ahead and isinstance(make, Waiting):
+            make.begin()
+        waiting.append((position, done, make))
+        while waiting and (len(waiting) > ahead or not isinstance(waiting[0][2], Waiting)):
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _items(entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
@@ -221,6 +246,10 @@ def _read_entry(found: Entry, entry: _Entry, options: Options) -> Article | Reje
     )
 
 
+def _warc(file: BinaryIO, entry: _Entry, options: Options, clean: Clean) -> Iterator[Item]:
+    yield from read_warc(file, entry.name, options, clean)
+
+
 def _check_size(data: bytes, options: Options) -> None:
     if len(data) > options.max_bytes:
         raise Unusable(f"a file above {options.max_bytes} bytes", reason="too-large")
@@ -256,6 +285,7 @@ READERS: dict[str, Reader] = {
     ".xml": _feed,
     ".rss": _feed,
     ".atom": _feed,
+    ".warc": _warc,
 }
 
 
@@ -264,7 +294,8 @@ def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in _COMPRESSED:
         inner = Path(path.stem).suffix.lower()
-        return inner if READERS.get(inner) is _rows else ""
+        known = READERS.get(inner) is _rows or (inner == ".warc" and suffix == ".gz")
+        return inner if known else ""
     return suffix if suffix in READERS else ""
 
 
