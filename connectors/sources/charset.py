@@ -22,7 +22,11 @@ _MEANT = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "utf-
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _WORD = re.compile(rb"[\x80-\xff]{3,}")  # three in a row: no Western language writes so, every Arabic word does
 _TAG = re.compile(rb"<[^>]{0,2000}>")
-_ARTICLE = ((b"\xc7\xe1", "cp1256"), (b"\xc7\xe4", "iso8859-6"))  # «ال», one letter pair in twelve
+_ARABIC = ("cp1256", "iso8859-6")
+_ARABIC_LETTERS = re.compile("[\u0621-\u063a\u0641-\u064a\u067e\u0686\u0698\u06a9\u06af]")
+_FREQUENT = re.compile("[اليمنورتبدهسعكف]")  # three letters of four in Arabic and in Persian text
+_LETTERS_TRUE, _FREQUENT_TRUE, _DECLARED_BONUS = 0.9, 0.5, 0.03  # shares: see `_looks_arabic`
+_TURKISH = re.compile(rb"[\xd0\xdd\xde\xf0\xfd\xfe]")  # ğ ı ş of windows-1254; in windows-1252 ð ý þ of Icelandic
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#([xX][0-9A-Fa-f]{1,8}|[0-9]{1,8});?")
 _SAMPLE = 20_000
@@ -31,28 +35,56 @@ _SAMPLE = 20_000
 def decode(data: bytes, charset: str | None = None) -> str:
     """The text of the bytes, without byte order mark. Never raises: what has no meaning becomes U+FFFD.
 
-    charset: what the transport said. Believed in this order: byte order mark; UTF-8, if the bytes are valid UTF-8 or
-    nearly so (one bad byte costs one character); `charset`; the XML or HTML declaration; what the bytes look like.
-    A Western charset is not believed of bytes that are plainly Arabic windows-1256.
+    charset: what the transport said. Believed in this order: byte order mark; the pattern of zero bytes of UTF-16;
+    UTF-8, if the bytes are valid UTF-8 or mostly so (a bad byte costs one character, a passage in windows-1256 is read
+    as that); `charset`; the XML or HTML declaration; what the bytes look like. No declaration is believed of bytes that
+    are plainly Arabic of another one.
     """
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, "replace")
-    named = _codec(charset) or _declared(data)
-    if named and named.startswith(("utf-16", "utf-32")) and b"\x00" in data[:_HEAD]:
-        return data.decode(named, "replace")
+    if wide := _utf16(data):
+        return data.decode(wide, "replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         pass
     text = data.decode("utf-8", "replace")
-    if text.count("\ufffd") * 10 <= sum(map(len, re.findall("[^\x00-\x7f\ufffd]+", text))):
-        return text
-    high = b" ".join(_HIGH.findall(data))
-    if named in (None, "utf-8", "cp1252", "cp1254"):
-        western = named if named in ("cp1252", "cp1254") else None
-        named = _looks_arabic(high) or western or (_guess(data) if _in_words(high) else "cp1252")
-    return data.decode(named, "replace") if named else text
+    if text.count("\ufffd") <= sum(map(len, re.findall("[^\x00-\x7f\ufffd]+", text))):
+        return "<".join(map(_mended, data.split(b"<"))) if text.count("\ufffd") > 2 else text
+    named = _codec(charset) or _declared(data)
+    return data.decode(_meant(data, None if named and named.startswith("utf-") else named), "replace")
+
+
+def _meant(data: bytes, named: str | None) -> str:
+    """The encoding of bytes that are not UTF-8, by what they look like and by what they are called."""
+    high = b" ".join(_HIGH.findall(data))[:_SAMPLE]
+    if named is None or named in (*_ARABIC, "cp1252", "cp1254"):
+        if arabic := _looks_arabic(high, named):
+            return arabic
+        if named in (None, "cp1252") and len(_TURKISH.findall(high)) > 0.15 * len(high):
+            return "cp1254"
+    return named or (_guess(data) if _in_words(high) else None) or "cp1252"
+
+
+def _mended(piece: bytes) -> str:
+    """A piece of a document that is UTF-8 elsewhere."""
+    try:
+        return piece.decode("utf-8")
+    except UnicodeDecodeError:
+        text = piece.decode("utf-8", "replace")
+    high = b" ".join(_HIGH.findall(piece))[:_SAMPLE]
+    named = _looks_arabic(high, None) if text.count("\ufffd") * 2 > len(high) else None
+    return piece.decode(named, "replace") if named else text
+
+
+def _utf16(data: bytes) -> str | None:
+    """The byte order of UTF-16 without a mark: the other byte of its markup is zero."""
+    head = data[:_HEAD]
+    even, odd, pairs = head[::2].count(0), head[1::2].count(0), len(head) // 2
+    if pairs < 2 or max(even, odd) < 0.2 * pairs or min(even, odd) > 0.05 * pairs:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def without_controls(markup: str) -> str:
@@ -77,7 +109,7 @@ def _codec(name: str | None) -> str | None:
     if not name:
         return None
     try:
-        found = codecs.lookup(name.strip())
+        found = codecs.lookup(name.strip().lower().removeprefix("x-").removesuffix("-i"))
         "".encode(found.name)  # hex, zip and their like are no character sets
     except (LookupError, ValueError, TypeError):
         return None
@@ -95,13 +127,23 @@ def _in_words(high: bytes) -> bool:
     return sum(map(len, _WORD.findall(high))) > len(high) // 3
 
 
-def _looks_arabic(high: bytes) -> str | None:
+def _looks_arabic(high: bytes, named: str | None) -> str | None:
+    """The encoding in which these words are Arabic or Persian, if there is one.
+
+    In the right one nearly all letters are of the script, and most of them are its frequent ones; in the wrong one a
+    third are accented Latin letters, or nothing. Between two that fit, the declared one is believed.
+    """
     if not _in_words(high):
         return None
-    for pair, name in _ARTICLE:
-        if high.count(pair) > len(high) / 100:
-            return name
-    return None
+    best, share = None, _LETTERS_TRUE
+    for name in _ARABIC:
+        letters = [char for char in high.decode(name, "replace") if char.isalpha() or char == "\ufffd"]
+        right = _ARABIC_LETTERS.findall("".join(letters))
+        frequent = _FREQUENT.findall("".join(right))
+        fits = len(right) / max(1, len(letters)) + (_DECLARED_BONUS if name == named else 0.0)
+        if fits > share and len(frequent) > _FREQUENT_TRUE * len(right):
+            best, share = name, fits
+    return best
 
 
 def _guess(data: bytes) -> str | None:

@@ -72,3 +72,16 @@ def test_any_bytes_are_some_text(data: bytes, charset: str | None) -> None:
 )
 def test_what_xml_forbids_is_taken_out(markup: str, clean: str) -> None:
     assert without_controls(markup) == clean
+
+
+def test_a_passage_in_another_encoding_is_read_as_that() -> None:
+    other = f"<p>{PARAGRAPHS[1]}</p>"
+    whole = f"<p>{PARAGRAPHS[0]}</p>".encode() + other.encode("windows-1256") + f"<p>{PARAGRAPHS[2]}</p>".encode()
+    assert decode(whole) == "".join(f"<p>{paragraph}</p>" for paragraph in PARAGRAPHS)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00" * 100, b"\x00", b"a\x00b", b"a\x00" * 3 + b"\xff", b"<\x00", bytes(range(256)) * 9]
+)
+def test_zero_bytes_alone_make_no_utf_16(data: bytes) -> None:
+    assert isinstance(decode(data), str)
