@@ -238,11 +238,11 @@ def _feeds(config: Config) -> Iterator[Finding]:
         yield Finding("feeds", "ok", f"{len(listed):,} in {file}")
         known = [feed for feed in report(config.data_dir / POLLER) if feed.url in listed]
         stopped = sum(feed.state in ("retired", "gone") for feed in known)
-        failing = sum(feed.failing > 0 for feed in known) - stopped
+        failing = sum(feed.failing > 0 for feed in known if feed.state == "active")
         yield Finding(
             "polling",
-            "warn" if stopped or failing > 0 else "ok",
-            f"{len(known):,} polled, {max(failing, 0):,} failing, {stopped:,} given up (rasd feeds doctor)",
+            "warn" if stopped or failing else "ok",
+            f"{len(known):,} polled, {failing:,} failing, {stopped:,} given up (rasd feeds doctor)",
         )
         if (pages := read_status(config.data_dir / FILE)) is not None:
             yield Finding("pages", "ok", f"{pages.waiting:,} waiting, {pages.held:,} held for another try")
