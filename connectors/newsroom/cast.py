@@ -154,7 +154,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Sizes. hosts: an address pattern such as `www.outlet{:02}.test`, or a list of authorities.
+    """Sizes. authorities: `host:port` of each outlet; else they are called `www.outlet00.test` and so on, at `port`.
 
     start, days: the simulated time; stories are also published one day before. per_day: stories of a feed, on average.
     pace: everything happens so many times faster. calm: no troubles, limits, moves or deletions.
@@ -167,6 +167,7 @@ class Plan:
     days: float = 7.0
     per_day: float = 6.0
     pace: float = 1.0
+    port: int = 0
     authorities: tuple[str, ...] = ()
     calm: bool = False
 
@@ -191,12 +192,13 @@ def _outlet(plan: Plan, number: int) -> Outlet:
     chance = random.Random(f"{plan.seed} outlet {number}")
     language = "en" if number % 3 == 2 else "ar"
     names = prose.words(language, "outlet")
-    host = plan.authorities[number] if plan.authorities else f"www.outlet{number:02}.test"
+    port = f":{plan.port}" if plan.port else ""
+    host = plan.authorities[number] if plan.authorities else f"www.outlet{number:02}.test{port}"
     troubled = not plan.calm
     return Outlet(
         number=number,
         host=host,
-        aliases=() if plan.authorities else (f"m.outlet{number:02}.test",),
+        aliases=() if plan.authorities else (f"m.outlet{number:02}.test{port}",),
         name=f"{names[number // 3 % len(names)]} {number + 1}",
         language=language,
         template=TEMPLATES[number % len(TEMPLATES)],

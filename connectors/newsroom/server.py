@@ -273,7 +273,7 @@ async def _main(given: argparse.Namespace) -> None:
     world = World(read_plan(given.plan))
     with given.log.open("ab", buffering=1 << 16) as log:
         newsroom = Newsroom(world, WatchedTime(given.clock), log=log, state=State(given.state), latency=given.latency)
-        await newsroom.listen([0])
+        await newsroom.listen([world.plan.port])
         await stop.wait()
         await newsroom.close()
 

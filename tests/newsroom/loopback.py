@@ -1,4 +1,4 @@
-"""The server as a process of its own, and the way to it: every name of the newsroom leads to its port."""
+"""The server as a process of its own, and the way to it: every name of the newsroom leads to the loopback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +18,42 @@ from connectors.newsroom.clock import SimulatedClock
 from connectors.newsroom.server import Access, State, read_log, write_plan
 from tests.conftest import ROOT
 
+PORT = 38_417  # if it is free, a run meets the same addresses, and so the same jitter, every time
+
 
 class Loopback(AbstractResolver):
-    """Leads every `.test` host to one port of 127.0.0.1, whatever port the address names; knows no other host."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
+    """Leads every `.test` host to 127.0.0.1; knows no other host."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if not host.endswith(".test"):
             raise OSError(f"{host} is unknown here")
-        found = ResolveResult(
-            hostname=host, host="127.0.0.1", port=self.port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST
-        )
-        return [found]
+        flags = socket.AI_NUMERICHOST
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=flags)]
 
     async def close(self) -> None:
         pass
 
 
+def with_port(plan: Plan) -> Plan:
+    """The plan at a port that is free now."""
+    for port in (PORT, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return replace(plan, port=tried.getsockname()[1])
+    raise OSError("no free port")
+
+
 class Served:
-    """A running server. Files in `folder`: plan.json, clock, state, access.jsonl."""
+    """A running server of a plan; `plan` names its port. Files in `folder`: plan.json, clock, state, access.jsonl."""
 
     def __init__(self, plan: Plan, folder: Path, *, latency: float = 0.0) -> None:
-        self.plan, self.folder = plan, folder
+        self.plan = plan = with_port(plan)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(plan, folder / "plan.json")
         self.clock_file, self.log_file = folder / "clock", folder / "access.jsonl"

@@ -92,8 +92,8 @@ def test_troubles_reach_the_socket() -> None:
 
 def test_the_server_process_sees_the_clock_of_its_client_and_keeps_its_log(tmp_path: Path) -> None:
     plan = Plan(hosts=3, feeds=6, days=1.0, calm=True)
-    world = World(plan)
     with Served(plan, tmp_path) as served:
+        world = World(served.plan)
         clock = SimulatedClock(served.clock_file, plan.start)
         host, path = world.outlets[0].host, world.feeds[0].path
         early = asyncio.run(ask(served.port, host, path))
