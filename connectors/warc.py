@@ -38,7 +38,7 @@ KIND = "Rasd-Kind"
 ANNOUNCED = "Rasd-Announced"
 #: Our own field of a page or a feed's text: `Known` as JSON.
 KNOWN = "Rasd-Known"
-#: Our own field of a feed's text: the address that the entry's own was found to lead to.
+#: Our own field of a feed's text: the address that the entry's own was found to lead to, as JSON.
 LANDED = "Rasd-Landed"
 ENTRY = "entry"  # a metadata record: the feed entry that announced the page before it
 FEED_TEXT = "feed-text"  # a metadata record: a feed entry whose own text went on as an article
@@ -51,7 +51,7 @@ _GZIP = 31  # zlib's window bits for its largest window in a gzip frame
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _BREAKS = re.compile(r"[\r\n\0]+")
 _TRANSFER = "transfer-encoding"
-_ADDRESSES = ("WARC-Target-URI", LANDED)
+_TARGET = "WARC-Target-URI"
 
 Fields = list[tuple[str, str]]
 Pack = Callable[[str, int], tuple[bytes, int]]  # (file name, offset) → gzip members, length of the first
@@ -286,7 +286,7 @@ def _pack_response(
 ) -> tuple[bytes, int]:
     identity = record_id(name, offset)
     fields = [
-        ("WARC-Target-URI", response.url),
+        (_TARGET, response.url),
         ("Content-Type", "application/http; msgtype=response"),
         (KIND, kind),
     ]
@@ -299,7 +299,7 @@ def _pack_response(
     members = [_member(_Record("response", response.fetched, fields, _head(response), response.raw, identity), level)]
 
     def follow(kind: str, type_: str, url: str, content: str, link: str, head: bytes, payload: bytes) -> None:
-        fields = [("WARC-Target-URI", url), ("Content-Type", content), (KIND, kind), (link, identity)]
+        fields = [(_TARGET, url), ("Content-Type", content), (KIND, kind), (link, identity)]
         own = record_id(name, offset + sum(map(len, members)))
         members.append(_member(_Record(type_, response.fetched, fields, head, payload, own), level))
 
@@ -321,9 +321,9 @@ def _pack_entry(
     name: str,
     offset: int,
 ) -> tuple[bytes, int]:
-    fields = [("WARC-Target-URI", entry.url or entry.feed), ("Content-Type", "application/json"), (KIND, FEED_TEXT)]
+    fields = [(_TARGET, entry.url or entry.feed), ("Content-Type", "application/json"), (KIND, FEED_TEXT)]
     if url is not None:
-        fields.append((LANDED, url))
+        fields.append((LANDED, _dump(url).decode()))
     if known is not None:
         fields.append((KNOWN, _dump(known).decode()))
     answer = entry.archive
@@ -366,7 +366,7 @@ def _member(record: _Record, level: int) -> bytes:
         ("WARC-Type", record.type),
         ("WARC-Record-ID", record.id),
         ("WARC-Date", f"{record.date.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"),
-        *((name, _UNSAFE.sub(_escape, value) if name in _ADDRESSES else value) for name, value in record.fields),
+        *((name, _UNSAFE.sub(_escape, value) if name == _TARGET else value) for name, value in record.fields),
         ("WARC-Block-Digest", _sha1(block.digest())),
     ]
     if record.head:
@@ -422,7 +422,7 @@ def _sha1(digest: bytes) -> str:
     return f"sha1:{base64.b32encode(digest).decode()}"
 
 
-def _dump(record: Entry | Known) -> bytes:
+def _dump(record: Entry | Known | str) -> bytes:
     try:
         return orjson.dumps(record, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError as e:

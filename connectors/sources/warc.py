@@ -46,6 +46,7 @@ _KIND, _KNOWN, _LANDED, _ANNOUNCED = (name.lower() for name in (KIND, KNOWN, LAN
 
 _entries = msgspec.json.Decoder(Entry)
 _known = msgspec.json.Decoder(Known)
+_address = msgspec.json.Decoder(str)
 
 
 @dataclass(slots=True)
@@ -160,7 +161,8 @@ class _Reading:
 
     def _feed_text(self, record: WarcRecord) -> Article | Reject:
         try:
-            article = entry_article(_entry(record.block), record.fields.get(_LANDED))
+            url = _decoded(_address, record.fields[_LANDED].encode()) if _LANDED in record.fields else None
+            article = entry_article(_entry(record.block), url)
             return replace(_settled(article, record, self.options), archive=self.place(record))
         except RasdError as error:
             return self.reject(record, error.reason, str(error))
