@@ -16,7 +16,7 @@ import can_ada
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError, TransferEncodingError
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from connectors.clock import Clock
@@ -218,6 +218,7 @@ class Client:
             max_field_size=HEADER_BYTES,
             max_headers=HEADERS,
         )
+        self._session._retry_connection = False  # it would ask again at once; PoliteClient does in the host's time
         return self._session
 
 
@@ -316,8 +317,6 @@ def _explain(error: Exception, url: str) -> NoReturn:
         raise FetchFailed(f"{url}: {inner}", reason="forbidden-address", url=url) from error
     for kinds, reason, retryable in _REASONS:
         if isinstance(error, kinds):
-            if reason == "connection" and isinstance(error.__cause__, TransferEncodingError):
-                reason = "bad-response"
             raise FetchFailed(f"{url}: {_said(error)}", reason=reason, url=url, retryable=retryable) from error
     raise error
 

@@ -114,20 +114,31 @@ class PoliteClient:
         host.users += 1
         try:
             async with host.open:
-                response = None
+                response, lost = None, False
                 while response is None:
-                    response = await self._try(host, target, kind, headers, delay)
+                    start = _Start(host, self._clock)
+                    try:
+                        response = await self._try(host, start, target, kind, headers, delay)
+                    except FetchFailed as e:
+                        if lost or e.reason != "connection" or not start.went_out:
+                            raise
+                        lost = True  # many end an idle connection just when it is used: once more, in the host's time
         finally:
             host.users -= 1
         self._hold(host, response)
         return response
 
     async def _try(
-        self, host: _Host, target: Target, kind: Kind, headers: Mapping[str, str] | None, delay: float
+        self,
+        host: _Host,
+        start: _Start,
+        target: Target,
+        kind: Kind,
+        headers: Mapping[str, str] | None,
+        delay: float,
     ) -> Response | None:
         """One request in the host's time; None if it had to give way to others and is to be made again."""
         await host.starting.acquire()
-        start = _Start(host, self._clock)
         try:
             place = await self._may_start(host, target, delay)
             loop = asyncio.get_running_loop()
@@ -202,9 +213,10 @@ class PoliteClient:
     def _forget(self) -> None:
         """Drops the hosts that were asked longest ago, if nothing of theirs still counts."""
         now = self._clock.now()
+        longest = max(LONGEST_DELAY, self._settings.host_delay)
         for key in list(self._hosts)[: HOSTS // 10]:
             host = self._hosts[key]
-            if not host.users and max(host.last_start + LONGEST_DELAY, host.held_until) <= now:
+            if not host.users and max(host.last_start + longest, host.held_until) <= now:
                 del self._hosts[key]
 
 
@@ -215,15 +227,17 @@ class _Start:
     finds the connection open would reach the server closer together than promised.
     """
 
-    __slots__ = ("_clock", "_host", "_over")
+    __slots__ = ("_clock", "_host", "_over", "went_out")
 
     def __init__(self, host: _Host, clock: Clock) -> None:
         self._host, self._clock, self._over = host, clock, False
+        self.went_out = False
 
     def __call__(self) -> None:
         self._host.last_start = self._clock.now()
 
     def sent(self) -> None:
+        self.went_out = True
         self()
         self.over()
 

@@ -75,8 +75,9 @@ class Response:
 class FetchFailed(RasdError):
     """No complete answer was had.
 
-    reason: bad-url, forbidden-address, robots, dns, connection, tls, timeout, too-large, bad-encoding, bad-response,
-    redirects, held (the host has asked for a pause that is not over). retryable: whether a later try may go better.
+    reason: bad-url, forbidden-address, robots, robots-unread (robots.txt cannot be had just now), dns, connection, tls,
+    timeout, too-large, bad-encoding, bad-response, redirects, held (the host has asked for a pause that is not over).
+    retryable: whether a later try may go better.
     after: seconds that the server asked to wait, if it did.
     """
 

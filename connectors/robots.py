@@ -107,7 +107,7 @@ class Robots:
         if 200 <= response.status < 300:
             return read_rules(response.body, self._token, until=until)
         if response.status >= 500 or response.status == 429:
-            return self._unreachable(before, "robots", f"robots.txt answers {response.status}", None)
+            return self._unreachable(before, "robots-unread", f"robots.txt answers {response.status}", None)
         return Rules(until=until)  # there is none: everything may be fetched
 
     def _unreachable(self, before: Rules | None, reason: str, why: str, after: float | None) -> Rules:
