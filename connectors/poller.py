@@ -33,6 +33,7 @@ from connectors.schedule import (
     History,
     Reading,
     Unmodified,
+    after_push,
     next_poll,
     question,
     validators,
@@ -41,6 +42,7 @@ from connectors.sites import same_site
 from connectors.sources.entries import ParsedFeed, entry_key, entry_mark
 from connectors.sources.sitemaps import ChildSitemap, SitemapIndex
 from connectors.urls import host_of
+from connectors.websub import discover
 from pipeline.config import Config
 from pipeline.errors import RasdError, Stalled, StorageError, StoragePaused, Unusable
 from pipeline.records import Archived, Article, Entry, Reject
@@ -57,6 +59,7 @@ PLACES = 2  # polls in flight for each connection: those that wait for their hos
 REJECT_AGAIN = DAY  # the same failure of the same feed is reported once in that time
 OFFLINE_HOSTS = 5  # that were well before and fail in a row without any other answering: it is our own network
 NETWORK = frozenset(("dns", "connection", "tls", "timeout"))
+OUR_DOING = frozenset(("held",))  # the host as a whole asked for a pause, which the client keeps
 OF_CONTENT = frozenset(("too-large", "bad-encoding", "bad-response", "redirects", "forbidden-address", "bad-url"))
 
 CHILDREN = 10  # sitemaps of an index, the newest, that are read at one poll
@@ -126,7 +129,7 @@ class _Found:
 class Poller:
     """Polls every enabled feed when it is due, until told to stop; see docs/polling.md.
 
-    counts: since the start, polls, unmodified, same, changed, failed, entries, edited, rejects.
+    counts: since the start, polls, unmodified, same, changed, failed, entries, edited, rejects, pushes.
     """
 
     def __init__(
@@ -187,6 +190,34 @@ class Poller:
                     await self._publish([*found.entries, *found.rejects])
             return self._remember(feed, history, answer, found)
 
+    async def push(self, url: str, response: Response) -> None:
+        """Takes in what the hub of a listed feed has pushed, as if it had been polled, but for what it leaves out.
+
+        url: of the feed. response: the push, as an answer of the topic's address. What is no feed is rejected.
+        Raises: what `publish` raises; StorageError; KeyError for a feed that is not polled.
+        """
+        feed = self._feeds[url]
+        async with self._locks[url]:
+            history, found = self._state.history(url), _Found()
+            try:
+                parsed, archived = await self._parsed(response, feed.kind)
+            except _Unreadable as e:
+                self._reject(feed, history, found, e.cause, e.body, e.archived)
+            else:
+                if isinstance(parsed, ParsedFeed):
+                    self._sort_out(feed, response, parsed, archived, found)
+            if found.entries or found.rejects:
+                with self._clock.working():
+                    await self._publish([*found.entries, *found.rejects])
+            now = self._clock.now()
+            history = _with_rejects(self._state.history(url), found, now)
+            self._state.remember(url, found.shown.get("", {}), now, whole=False)
+            self._state.save(after_push(history, found.reading(), now) if found.shown else history)
+            self.counts["pushes"] += 1
+            self.counts["entries"] += found.new
+            self.counts["edited"] += found.edited
+            self._unsaved.set()
+
     # -- one answer ---------------------------------------------------------------------------------------------------
 
     async def _answer(self, feed: Feed, history: History, found: _Found) -> Answer:
@@ -242,7 +273,7 @@ class Poller:
                 await self._read_children(feed, history, parsed.children, found)
             else:
                 found.wants, found.children = parsed.ttl_seconds, {}
-                found.hub, found.topic = _hub(response, parsed), parsed.self_url
+                found.hub, found.topic = discover(response, parsed)
                 self._sort_out(feed, response, parsed, archived, found)
         elif history.children:
             await self._read_children(feed, history, _known_children(history), found)
@@ -387,9 +418,9 @@ class Poller:
     def _remember(self, feed: Feed, history: History, answer: Answer, found: _Found) -> Decision:
         """Everything here is saved together; what it stands for is durable already."""
         now = self._clock.now()
-        if found.rejects:
-            history = replace(history, rejected={**history.rejected, **{r.reason: now for r in found.rejects}})
-            self.counts["rejects"] += len(found.rejects)
+        # The hub may have verified or pushed while the feed was being asked.
+        history = _with_rejects(replace(history, hub=self._state.history(feed.url).hub), found, now)
+        self.counts["rejects"] += len(found.rejects)
         online = self._network.note(self._host(feed.url), history, answer)
         retire = self._settings.feeds.retire_days * DAY
         decision = next_poll(history, answer, now, self._bounds(feed), retire=retire, online=online)
@@ -399,7 +430,7 @@ class Poller:
         if found.children is not None and not found.failed:
             for part in history.children.keys() - found.children.keys():
                 self._state.part_gone(feed.url, part, now)
-            history = replace(history, children=found.children)
+            history = replace(history, children=found.children, hub_offered=found.hub, topic=found.topic)
             decision = replace(decision, history=history)
         self._state.save(history)
         self._count(answer, found)
@@ -582,9 +613,16 @@ class _Unreadable(Exception):
         self.cause, self.body, self.archived = cause, body, archived
 
 
+def _with_rejects(history: History, found: _Found, now: float) -> History:
+    if not found.rejects:
+        return history
+    return replace(history, rejected={**history.rejected, **{reject.reason: now for reject in found.rejects}})
+
+
 def _failed(error: FetchFailed) -> Failed:
+    reason = error.reason
     return Failed(
-        reason=error.reason, error=str(error), after=error.after, network=error.reason in NETWORK
+        reason=reason, error=str(error), after=error.after, network=reason in NETWORK, ours=reason in OUR_DOING
     )  # fmt: skip
 
 
@@ -600,10 +638,6 @@ def _known_children(history: History) -> list[ChildSitemap]:
         for url, c in history.children.items()
         if not c.parent
     ]
-
-
-def _hub(response: Response, parsed: ParsedFeed) -> str | None:
-    return parsed.hub
 
 
 def _keyed(entries: Sequence[Entry]) -> dict[str, tuple[str, Entry]]:

@@ -70,23 +70,29 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One feed at one hub. state: "asked" until the hub has verified. secret: of the HMAC, hexadecimal, never logged.
+    """One feed at one hub.
 
-    path: of the callback. asked: when the hub was asked last. until: end of the lease. pushes: contents taken in.
-    missed: polls in a row that found entries which no push had brought. tries: requests in a row that failed.
+    state: "asked" until the hub has verified, "ending" once it was asked to stop. path: of the callback. secret: of the
+    HMAC. asked: when the hub was asked last. lease, until: its length, and its end. pushes: contents taken in. missed:
+    polls in a row that found entries which no push had brought. tries: requests in a row without success.
     """
 
     hub: str
     topic: str
-    path: str
-    secret: str
+    path: str = field(repr=False)
+    secret: str = field(repr=False)
     state: Literal["asked", "verified", "denied", "ending"] = "asked"
     asked: float = 0.0
-    until: float | None = None
+    lease: float = 0.0
+    until: float = 0.0
     pushes: int = 0
     last_push: float | None = None
     missed: int = 0
     tries: int = 0
+
+    def stands(self, now: float) -> bool:
+        """Whether pushes are to be expected."""
+        return self.state == "verified" and now < self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,8 @@ class History:
     rate_slow, rate_fast: items a second. shown: entries at the last reading. oldest: of the times that they state.
     wants: the interval the feed itself asks for. failing: failures in a row; failing_for: seconds of
     polling that they cover (a machine that sleeps covers none). failing_as: their kind, "mixed" where they differ.
-    rejected: reason → when a reject for it was last published.
+    rejected: reason → when a reject for it was last published. hub_offered, topic: the WebSub hub that the feed names,
+    and the address it is known by there.
     """
 
     url: str
@@ -142,6 +149,8 @@ class History:
     error: str | None = None
     rejected: dict[str, float] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
+    hub_offered: str | None = None
+    topic: str | None = None
     hub: Subscription | None = None
 
     @property
@@ -194,7 +203,7 @@ class Full:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """No feed was had. reason: a stable slug; of a status `status-404`. network: nothing answered at all. ours: it is
-    our own fault (a full disk), so that nothing is held against the feed."""
+    our own doing (a full disk, a pause we keep), so that nothing is held against the feed."""
 
     reason: str
     error: str
@@ -286,7 +295,7 @@ def _after_success(history: History, answer: Unmodified | Full, now: float, boun
         history = _behind(history, answer.reading, now, elapsed)
     else:
         history, dropped = _read(history, answer, now, elapsed)
-    history, moved = _moved(_without_push(history, answer), answer)
+    history, moved = _moved(_without_push(history, answer, now), answer)
     wait, why = interval(history, bounds, now, answer.fresh)
     if revived:
         why = f"it works again; {why}"
@@ -342,10 +351,10 @@ def _moved(history: History, answer: Unmodified | Full) -> tuple[History, str | 
     return replace(history, address=address, moving_to=None, moving_polls=0), to
 
 
-def _without_push(history: History, answer: Unmodified | Full) -> History:
+def _without_push(history: History, answer: Unmodified | Full, now: float) -> History:
     """Counts polls in a row that found entries which the hub should have pushed."""
     hub, reading = history.hub, answer.reading
-    if hub is None or hub.state != "verified" or reading is None or reading.new == 0:
+    if hub is None or not hub.stands(now) or reading is None or reading.new == 0:
         return history
     return replace(history, hub=replace(hub, missed=hub.missed + 1))
 
@@ -361,7 +370,7 @@ def interval(history: History, bounds: Bounds, now: float, fresh: float | None =
         wait, why = high, "it hardly publishes"
     else:
         wait, why = SHARE_OF_GAP / rate, f"about {_count(rate * DAY)} items a day"
-    if history.hub is not None and history.hub.state == "verified" and history.hub.missed < MISSED_PUSHES:
+    if history.hub is not None and history.hub.stands(now) and history.hub.missed < MISSED_PUSHES:
         wait, why = wait * PUSHED, f"its hub pushes; {why}"
     for asked, who in ((history.wants, "the feed itself asks"), (fresh, "the server asks by its cache headers")):
         if asked is not None and asked > wait:
@@ -513,8 +522,9 @@ def _not_its_fault(history: History, answer: Failed, now: float, bounds: Bounds)
     reason = answer.reason if answer.ours else "offline"
     failures = {**history.failures, reason: history.failures.get(reason, 0) + 1}
     why = answer.error if answer.ours else f"no host answers, so it is our own network ({answer.error})"
-    when = now + bounds.low * (1 + JITTER * chance(history.url, history.polls))
-    history = replace(history, failures=failures, error=why, next_poll=when, interval=bounds.low, why=why)
+    wait = max(bounds.low, min(answer.after or 0.0, LONGEST_RETRY_AFTER))
+    when = now + wait * (1 + JITTER * chance(history.url, history.polls))
+    history = replace(history, failures=failures, error=why, next_poll=when, interval=wait, why=why)
     return Decision(when=when, why=why, history=history)
 
 

@@ -216,15 +216,17 @@ def test_the_interval_and_its_reason(history: History, fresh: float | None, minu
     assert word in why
 
 
-@pytest.mark.parametrize("state", ["verified", "asked"])
-def test_a_feed_whose_hub_pushes_is_polled_less_often(state: Any) -> None:
-    hub = Subscription(hub="https://hub.example", topic=URL, path="p", secret="s", state=state)
+@pytest.mark.parametrize(
+    ("state", "until", "minutes"), [("verified", 1, 60), ("verified", -1, 15), ("asked", 1, 15), ("ending", 1, 15)]
+)
+def test_a_feed_whose_hub_pushes_is_polled_less_often(state: Any, until: float, minutes: float) -> None:
+    hub = Subscription(hub="https://hub.example", topic=URL, path="p", secret="s", state=state, until=NOW + until)
     wait, _ = interval(history_of(24, hub=hub), BOUNDS, NOW)
-    assert wait == (60 if state == "verified" else 15) * MINUTE
+    assert wait == minutes * MINUTE
 
 
 def test_pushes_that_prove_missing_quicken_polling_and_one_that_comes_slows_it_again() -> None:
-    hub = Subscription(hub="https://hub.example", topic=URL, path="p", secret="s", state="verified")
+    hub = Subscription(hub="https://hub.example", topic=URL, path="p", secret="s", state="verified", until=NOW + DAY)
     history = history_of(24, hub=hub, last_success=NOW - HOUR)
     found = [full(str(n), etag=str(n), reading=reading(new=1)) for n in range(2)]
     first, second = played(history, *found)
