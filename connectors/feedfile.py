@@ -103,7 +103,7 @@ def _edit(path: Path, change: Callable[[str], str], expected: Callable[[list[Fee
         changed = change(text)
         if _but_names(read_feeds(changed, path)) != _but_names(wanted):
             raise FileError(path, None, "is written in a way that cannot be edited safely: edit it by hand")
-        _write(target, changed)
+        write_whole(target, changed.encode())
         os.fsync(folder)
 
 
@@ -122,13 +122,13 @@ def _alone_in(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _write(target: Path, text: str) -> None:
+def write_whole(target: Path, data: bytes) -> None:
     """Puts the file in place whole, with the rights that it had, or leaves what was there."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

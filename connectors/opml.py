@@ -43,11 +43,13 @@ class Fault:
 
 @dataclass(slots=True)
 class OpmlList:
-    """What a file holds. faults: entries that were skipped, values that were left out, breaks in the XML."""
+    """What a file holds. faults: entries that were skipped, values that were left out, breaks in the XML. twice: feeds
+    that stood there before, and are skipped."""
 
     title: str | None = None
     feeds: list[Feed] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    twice: list[Fault] = field(default_factory=list)
 
 
 def read_opml(data: bytes, file: str, taken: Iterable[str] = ()) -> OpmlList:
@@ -74,7 +76,7 @@ def read_opml(data: bytes, file: str, taken: Iterable[str] = ()) -> OpmlList:
             found.faults.append(Fault(line, f"skipped: url {e}"))
             continue
         if first := urls.get(same_feed(url)):
-            found.faults.append(Fault(line, f"skipped: the same url as in line {first}: {url}"))
+            found.twice.append(Fault(line, f"skipped: the same url as in line {first}: {url}"))
             continue
         urls[same_feed(url)] = line
         feed, wrong = _feed(url, group, given, names)

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "demo": "pipeline.cli.demo:demo",
     "replay": "pipeline.cli.replay:replay",
     "run": "pipeline.cli.run:run",
+    "fetch": "pipeline.cli.fetch:fetch",
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",
     "extract": "pipeline.cli.extract:extract",
@@ -26,6 +27,18 @@ COMMANDS: dict[str, str] = {
 }
 #: Groups of commands: name → (what it is about, its commands).
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "feeds": (
+        "The feeds that are polled: choose, try, see how they fare.",
+        {
+            "list": "pipeline.cli.feeds:list_feeds",
+            "add": "pipeline.cli.feeds:add",
+            "remove": "pipeline.cli.feeds:remove",
+            "import": "pipeline.cli.feeds:import_opml",
+            "export": "pipeline.cli.feeds:export_opml",
+            "test": "pipeline.cli.feedcheck:try_feed",
+            "doctor": "pipeline.cli.feedcheck:doctor",
+        },
+    ),
     "rejects": (
         "Inputs that could not be used: count, look, try again.",
         {

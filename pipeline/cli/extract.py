@@ -56,7 +56,7 @@ def extract(
     from connectors.sources.rows import Options
 
     options = Options(published=_moment(published), language=language, max_bytes=settings(ctx).log.max_record_bytes)
-    read = _reader(ctx)
+    read = event_reader(ctx)
     style = style_of_stdout()
     failed = 0
     for name in files:
@@ -83,7 +83,7 @@ def extract(
         raise typer.Exit(FAILED)
 
 
-def _reader(ctx: typer.Context) -> Callable[[Article], list[tuple[str, bytes]]]:
+def event_reader(ctx: typer.Context) -> Callable[[Article], list[tuple[str, bytes]]]:
     """What makes (kind, message) pairs of an article, as a run would publish them. Raises (it, too): RasdError."""
     import orjson
 

@@ -1,0 +1,366 @@
+"""`rasd feeds test` and `rasd feeds doctor`: what a poll of a feed would see, and how those in the list have fared."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.context import FAILED, put, put_json, say, settings, size_words, table
+from pipeline.cli.feedchoice import age_words, iso, named, named_feed, now, own_feeds, reports_of, state_of
+from pipeline.cli.tail import style_of_stdout
+from pipeline.errors import RasdError
+from pipeline.telemetry import escape
+
+if TYPE_CHECKING:
+    from connectors.feedlist import Feed
+    from connectors.feedstate import FeedReport
+    from connectors.responses import Kind, Response
+    from connectors.sources.discovery import FoundFeed
+    from connectors.sources.entries import ParsedFeed
+    from connectors.sources.sitemaps import SitemapIndex
+    from pipeline.cli.online import Online
+    from pipeline.records import Entry
+
+SHOWN = 5  # entries of a feed that are shown
+TROUBLE = 3  # failures in a row from which on a feed is in trouble; one or two happen to every server
+
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+# -- one poll ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one request for a feed brought.
+
+    failure: why there is no answer of use. unusable: why the answer is no feed. offered: feeds that it names as a page.
+    """
+
+    url: str
+    response: Response | None = None
+    delay: float | None = None
+    failure: str | None = None
+    unusable: str | None = None
+    feed: ParsedFeed | None = None
+    index: SitemapIndex | None = None
+    offered: list[FoundFeed] = field(default_factory=list)
+
+    @property
+    def moved_to(self) -> str | None:
+        return self.response.moved_to if self.response else None
+
+    @property
+    def is_sitemap(self) -> bool:
+        return self.index is not None or (self.feed is not None and "sitemap" in self.feed.dialect)
+
+
+async def look(net: Online, url: str, kind: Kind) -> Seen:
+    """Polls an address once, without validators and without remembering anything."""
+    import datetime as dt
+
+    from connectors.responses import FetchFailed
+    from connectors.sources.discovery import find_feeds
+    from connectors.sources.parse import parse_source
+    from connectors.sources.sitemaps import SitemapIndex
+
+    seen = Seen(url)
+    try:
+        seen.response = response = await net.get(url, kind)
+        seen.delay = (await net.client.robots(response.url)).delay
+    except FetchFailed as e:
+        seen.failure = f"{e.reason}: {e}"
+        return seen
+    if response.status != 200:
+        seen.failure = f"{response.url} answered {response.status} {response.reason}".rstrip()
+        return seen
+    parse = functools.partial(parse_source, latest=response.fetched + dt.timedelta(days=1))
+    try:
+        found = await net.read(parse, response.body, response.url, response.charset, kind)
+    except RasdError as e:
+        seen.unusable = f"{e.reason}: {e}"
+        seen.offered = await net.read(find_feeds, response.body, response.url, response.charset)
+        return seen
+    if isinstance(found, SitemapIndex):
+        seen.index = found
+    else:
+        seen.feed = found
+    return seen
+
+
+def try_feed(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="NAME|URL", help="Of your list, of the catalogue, or an address.")],
+    entries: Annotated[int, typer.Option("--entries", "-n", min=0, help="How many entries to show.")] = SHOWN,
+    as_json: Json = False,
+) -> None:
+    """Poll a feed once and show what `rasd run` would see; nothing is remembered. Exit code 1 if it is of no use.
+
+    \b
+    Examples:
+      rasd feeds test sana-ar
+      rasd feeds test https://paper.example/rss --json | jq .problems
+    """
+    from pipeline.cli.online import online
+
+    config = settings(ctx)
+    known = named_feed(target, config)
+    url = known.url if known else target
+    seen = online(config, lambda net: look(net, url, known.kind if known else "feed"))
+    problems = list(_problems(seen, known))
+    if as_json:
+        put_json(_as_json(seen, problems))
+    else:
+        for line in _report(seen, problems, entries):
+            put(line)
+    if seen.feed is None and seen.index is None:
+        raise typer.Exit(FAILED)
+
+
+def _problems(seen: Seen, known: Feed | None) -> Iterator[str]:
+    """What a person would want to know, the worst first."""
+    if seen.failure:
+        yield seen.failure
+    if seen.unusable:
+        yield f"not a feed ({seen.unusable})"
+        if seen.offered:
+            yield "it is a page that names feeds"
+    if seen.moved_to and not seen.failure:
+        yield f"moved for good: list it as {seen.moved_to}"
+    if seen.feed is not None:
+        yield from _problems_of_entries(seen.feed)
+        if known is not None and known.kind == "feed" and seen.is_sitemap:
+            yield 'it is a sitemap: note kind = "sitemap"'
+    if seen.response is not None and (seen.feed or seen.index):
+        if not _validators(seen.response):
+            yield "no ETag and no Last-Modified: every poll reads it whole"
+        if seen.response.url.startswith("http:"):
+            yield "not encrypted (http)"
+
+
+def _problems_of_entries(feed: ParsedFeed) -> Iterator[str]:
+    count = len(feed.entries)
+    if not count:
+        yield "no entries"
+        return
+    for what, missing in (
+        ("state no time", sum(e.published is None for e in feed.entries)),
+        ("have no address of their own", sum(e.url is None for e in feed.entries)),
+        ("have no title", sum(e.title is None for e in feed.entries)),
+    ):
+        if missing:
+            yield f"{missing} of {count} entries {what}"
+    if feed.skipped:
+        yield f"{feed.skipped} entries beyond what is read, or unreadable"
+
+
+def _validators(response: Response) -> dict[str, str]:
+    found = {"etag": response.header("etag"), "last_modified": response.header("last-modified")}
+    return {key: value for key, value in found.items() if value}
+
+
+def _report(seen: Seen, problems: Sequence[str], entries: int) -> Iterator[str]:
+    style = style_of_stdout()
+
+    def row(name: str, value: object) -> str:
+        return f"  {style.dim(f'{name:<10}')} {style.text(str(value))}"
+
+    yield style.bold(escape(seen.url))
+    if (response := seen.response) is not None:
+        yield row("status", f"{response.status} {response.reason}".rstrip())
+        for hop in response.hops:
+            yield row("redirect", f"{hop.status} {hop.url} -> {hop.location}")
+        yield row("type", response.header("content-type") or "not stated")
+        yield row("size", f"{size_words(len(response.raw))} sent, {size_words(len(response.body))} unpacked")
+        said = [f"{key.replace('_', '-')} {value}" for key, value in _validators(response).items()]
+        yield row("validators", ", ".join(said) or "none")
+        caching = [v for name in ("cache-control", "expires") if (v := response.header(name))]
+        yield row("caching", "; ".join(caching) or "nothing said")
+        yield row("robots", "allowed" + (f", {seen.delay:g} s between requests" if seen.delay else ""))
+    if (feed := seen.feed) is not None:
+        yield row("dialect", feed.dialect)
+        about = [feed.title, feed.language, f"asks for {feed.ttl_seconds / 60:g} min" if feed.ttl_seconds else None]
+        yield row("feed", ", ".join(word for word in about if word) or "no title")
+        if feed.hub:
+            yield row("hub", feed.hub)
+        yield row("entries", _entries_words(feed))
+        for entry in feed.entries[:entries]:
+            day = f"{entry.published:%Y-%m-%d %H:%M}" if entry.published else "undated         "
+            text = f"{len(entry.body):,} letters{' of summary' if entry.partial else ''}"
+            yield f"    {day}  {style.text(entry.title or '(no title)')}"
+            yield f"      {style.dim(text)}  {style.text(entry.url)}"
+    if seen.index is not None:
+        yield row("dialect", seen.index.dialect)
+        yield row("sitemaps", len(seen.index.children))
+        for child in seen.index.children[:entries]:
+            yield f"    {style.text(child.url)}"
+    for found in seen.offered:
+        title = f"  {style.text(found.title)}" if found.title else ""
+        yield row("names", found.url) + title
+    for problem in problems:
+        yield row("problem", problem)
+
+
+def _entries_words(feed: ParsedFeed) -> str:
+    times = sorted(entry.published for entry in feed.entries if entry.published)
+    span = f", {times[0]:%Y-%m-%d %H:%M} to {times[-1]:%Y-%m-%d %H:%M} UTC" if times else ""
+    partial = sum(entry.partial for entry in feed.entries)
+    return f"{len(feed.entries)}{span}, {partial} with a summary only"
+
+
+def _as_json(seen: Seen, problems: Sequence[str]) -> dict[str, Any]:
+    response, feed = seen.response, seen.feed
+    out: dict[str, Any] = {"url": seen.url, "ok": feed is not None or seen.index is not None, "problems": problems}
+    if response is not None:
+        out |= {
+            "status": response.status,
+            "address": response.url,
+            "redirects": [asdict(hop) for hop in response.hops],
+            "moved_to": seen.moved_to,
+            "content_type": response.header("content-type"),
+            "charset": response.charset,
+            "bytes": len(response.raw),
+            "unpacked": len(response.body),
+            "validators": _validators(response),
+            "cache_control": response.header("cache-control"),
+            "robots_delay": seen.delay,
+        }
+    if feed is not None:
+        out |= {
+            "dialect": feed.dialect,
+            "title": feed.title,
+            "language": feed.language,
+            "ttl_seconds": feed.ttl_seconds,
+            "hub": feed.hub,
+            "self_url": feed.self_url,
+            "skipped": feed.skipped,
+            "entries": [_entry_json(entry) for entry in feed.entries],
+        }
+    if seen.index is not None:
+        out |= {"dialect": seen.index.dialect, "sitemaps": [child.url for child in seen.index.children]}
+    if seen.offered:
+        out["offered"] = [asdict(found) for found in seen.offered]
+    return out
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "title": entry.title,
+        "url": entry.url,
+        "published": entry.published,
+        "updated": entry.updated,
+        "language": entry.language,
+        "author": entry.author,
+        "section": entry.section,
+        "letters": len(entry.body),
+        "partial": entry.partial,
+    }
+
+
+# -- how they have fared -----------------------------------------------------------------------------------------------
+
+
+def doctor(
+    ctx: typer.Context,
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME|URL]...", help="Only these feeds of your list.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how each feed of your list has fared: last success, interval, 304 answers, items a day, failures and why.
+
+    Exit code 1 if a feed is in trouble: retired, gone, or failing three times in a row or more.
+
+    \b
+    Examples:
+      rasd feeds doctor
+      rasd feeds doctor --json | jq '.[] | select(.trouble) | [.name, .state, .error]'
+    """
+    config = settings(ctx)
+    feeds = own_feeds(config)
+    if targets:
+        feeds = [named(target, feeds) for target in targets]
+    reports = reports_of(config)
+    if as_json:
+        put_json([_fared_json(feed, reports.get(feed.url)) for feed in feeds])
+    else:
+        _put_fared(feeds, reports)
+    if any(in_trouble(feed, reports.get(feed.url)) for feed in feeds):
+        raise typer.Exit(FAILED)
+
+
+def in_trouble(feed: Feed, known: FeedReport | None) -> bool:
+    return feed.enabled and known is not None and (known.state in ("retired", "gone") or known.failing >= TROUBLE)
+
+
+def _put_fared(feeds: Sequence[Feed], reports: dict[str, FeedReport]) -> None:
+    head = ("name", "state", "last success", "every", "next poll", "304", "items/day", "failures")
+    rows = [_fared(feed, reports.get(feed.url)) for feed in feeds]
+    for line in table(head, rows, right=range(2, 8)):
+        put(line)
+    style = style_of_stdout()
+    for feed in feeds:
+        for remark in _remarks(feed, reports.get(feed.url)):
+            put(f"{style.bold(escape(feed.name))}: {style.text(remark)}")
+    unlisted = len(reports.keys() - {feed.url for feed in feeds})
+    polled = sum(feed.url in reports for feed in feeds)
+    more = f"; {unlisted} feeds are remembered that are not shown here" if unlisted else ""
+    say(f"{len(feeds)} feeds, {polled} polled so far{more}")
+
+
+def _fared(feed: Feed, known: FeedReport | None) -> tuple[object, ...]:
+    if known is None:
+        return (feed.name, state_of(feed, known), *[""] * 6)
+    at = now()
+    waiting = feed.enabled and known.next_poll is not None
+    return (
+        feed.name,
+        state_of(feed, known),
+        age_words(at - known.last_success) if known.last_success else "never",
+        age_words(known.interval) if known.interval else "",
+        ("now" if known.next_poll <= at else age_words(known.next_poll - at)) if waiting and known.next_poll else "",
+        "" if known.not_modified is None else f"{known.not_modified:.0%}",
+        "" if known.items_a_day is None else f"{known.items_a_day:.1f}",
+        sum(known.failures.values()) or "",
+    )
+
+
+def _remarks(feed: Feed, known: FeedReport | None) -> Iterator[str]:
+    """What a person should know beside the numbers."""
+    if known is None:
+        return
+    if known.state in ("retired", "gone"):
+        yield f"{known.state}: {known.reason or 'no reason given'}"
+    if known.failing:
+        since = f" for {age_words(now() - known.failing_since)}" if known.failing_since else ""
+        yield f"failing{since}, {known.failing} times in a row: {known.error or 'no reason given'}"
+    if known.failures and (known.failing or known.state in ("retired", "gone")):
+        counted = sorted(known.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+        yield "failures ever: " + ", ".join(f"{reason} {count}" for reason, count in counted)
+    if known.address != feed.url:
+        yield f"has moved for good: list it as {known.address}"
+    if known.validators.startswith("stale"):
+        yield f"its validators are not used ({known.validators})"
+    if known.overruns:
+        yield f"{known.overruns} polls found nothing known left: items may have been missed between them"
+    if known.hub_state in ("denied",):
+        yield f"its hub refused a subscription: {known.hub}"
+
+
+_TIMES = ("first_poll", "last_poll", "last_success", "last_change", "next_poll", "failing_since")
+
+
+def _fared_json(feed: Feed, known: FeedReport | None) -> dict[str, Any]:
+    out: dict[str, Any] = {"name": feed.name, "url": feed.url, "outlet": feed.outlet}
+    if known is not None:
+        out |= asdict(known) | {key: iso(getattr(known, key)) for key in _TIMES}
+    return out | {
+        "state": state_of(feed, known),
+        "enabled": feed.enabled,
+        "trouble": in_trouble(feed, known),
+        "remarks": list(_remarks(feed, known)),
+    }
