@@ -27,6 +27,7 @@ from connectors.responses import Kind
 from connectors.robots import Robots
 from connectors.sources.parse import ParsedFeed, SitemapIndex, parse_source
 from connectors.warc import WarcWriter
+from connectors.websub import WebSub
 from pipeline.config import Config
 from pipeline.pool import Pool
 
@@ -92,6 +93,10 @@ class Ingest:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._poll(live, self.poller, self.fetcher, stop))
                 group.create_task(self.fetcher.run(stop))
+                if config.websub.callback and not self.once:
+                    urls = [feed.url for feed in self.feeds if feed.enabled]
+                    websub = WebSub(urls, state, client, self.poller, clock=clock, settings=config)
+                    group.create_task(websub.run(stop))
 
     async def _poll(self, live: Live, poller: Poller, fetcher: Fetcher, stop: asyncio.Event) -> None:
         await poller.run(stop, once=self.once)
