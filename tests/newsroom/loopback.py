@@ -53,6 +53,7 @@ class Served:
     """A running server of a plan; `plan` names its port. Files in `folder`: plan.json, clock, state, access.jsonl."""
 
     def __init__(self, plan: Plan, folder: Path, *, latency: float = 0.0) -> None:
+        self.folder = folder
         self.plan = plan = with_port(plan)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(plan, folder / "plan.json")

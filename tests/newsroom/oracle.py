@@ -339,7 +339,7 @@ class Oracle:
             headlines[article.id].add(article.title)
             for key, _, _ in article.tokens:
                 ids[key].add(article.id)
-            if not article.tokens:
+            if not article.tokens and not self._headline_alone(article):
                 out.faults.append(f"an article that is no story: {article.url} {article.title!r}")
         for article_id, known in texts.items():
             if revisions[article_id] != len(known):
@@ -365,22 +365,39 @@ class Oracle:
         return out
 
     def caught(self) -> Finding:
-        """How many of all stories that were published came in, in any form."""
+        """Every story came in, in any form, unless no feed that could be read named it."""
         wanted = [s for s in self.world.stories if self.world.plan.start <= s.published < self.end - 4 * HOUR]
         stored = {key for key, _, _ in self.tokens}
         whole = {key for key, _, where in self.tokens if where == "P"}
-        return Finding(
+        out = Finding(
             {
                 "stories published": len(wanted),
                 "stories stored": sum(s.key in stored for s in wanted),
                 "of these from their page": sum(s.key in whole for s in wanted),
             }
         )
+        excused: Counter[str] = Counter()
+        for story in wanted:
+            if story.key in stored:
+                continue
+            whys = [self._unseen(story, self.world.feeds[n]) for n in story.feeds]
+            if all(whys):
+                excused[", ".join(sorted(set(whys)))] += 1
+            else:
+                out.faults.append(f"story {story.key} of {story.feeds} was never stored")
+        out.numbers |= {f"not stored: {why}": n for why, n in excused.items()}
+        return out
 
     def all(self) -> dict[str, Finding]:
         names = ("rates", "robots", "agents", "unchanged", "recovered", "polled", "gone")
         names += ("served", "announced", "rechecked", "once", "caught")
         return {name: getattr(self, name)() for name in names}
+
+    def _headline_alone(self, article: Arrived) -> bool:
+        """Whether it is a story that robots.txt bars and of which the feed told the headline only."""
+        barred = (s for s in self.world.stories if s.barred and self.world.address(s, s.published) == article.url)
+        story = next(barred, None)
+        return story is not None and article.partial and article.title == self.world.headline(story, 1)
 
     # -- excuses -------------------------------------------------------------------------------------------------------
 
@@ -400,6 +417,21 @@ class Oracle:
             return "its host's robots.txt failed"
         if until > self.end:
             return "announced at the very end"
+        return ""
+
+    def _unseen(self, story: Story, feed: Feed) -> str:
+        """Why a feed may not have told us of a story in time."""
+        until = story.published + 4 * HOUR  # the longest wait between two polls, and a little
+        if self._barred(feed):
+            return "its feed is barred by robots.txt"
+        if feed.gone is not None and feed.gone < until:
+            return "its feed is gone"
+        if story.barred and feed.dialect in ("news", "news-gz", "index", "json"):
+            return "barred by robots.txt, and the feed gives no text"
+        if story.gone and story.gone[0] < until:
+            return "gone within four hours"
+        if self._in_trouble(feed, story.published, until):
+            return "its feed or host was broken, and it was behind the window when that was mended"
         return ""
 
     def _stands(self, story: Story, begin: float, end: float) -> bool:

@@ -1,0 +1,90 @@
+"""Two days of twelve outlets in the live runtime; `--long-faults`: a week of sixty, as in bench/newsroom.md."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from connectors.newsroom.cast import Plan
+from connectors.newsroom.world import World
+from tests.conftest import ROOT
+from tests.newsroom.loopback import Served
+from tests.newsroom.oracle import Oracle, Store
+
+SHORT, LONG = Plan(hosts=12, feeds=30, days=2.0, per_day=3.0), Plan()
+#: In two days the first full readings, by which validators have to earn their trust, weigh more than in a week.
+LEAST_304 = 0.95
+
+
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory: pytest.TempPathFactory, long_faults: bool) -> Oracle:
+    folder = tmp_path_factory.mktemp("week")
+    plan = LONG if long_faults else SHORT
+    with Served(plan, folder / "room") as served:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.newsroom.driver",
+            str(folder / "room"),
+            str(folder / "data"),
+            str(plan.days),
+        ]
+        done = subprocess.run(command, cwd=ROOT, timeout=3_600, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3_000:]
+        accesses = served.accesses()
+    return Oracle(World(served.plan), accesses, Store.read(folder / "data"))
+
+
+def test_every_revision_that_was_visible_at_a_poll_arrives(oracle: Oracle) -> None:
+    announced, served = oracle.announced(), oracle.served()
+    assert announced.numbers["revisions announced"] > 200
+    assert announced.faults == []
+    assert served.faults == []
+
+
+def test_every_page_is_read_again_when_it_is_scheduled_and_what_stood_there_arrives(oracle: Oracle) -> None:
+    found = oracle.rechecked()
+    assert found.numbers["scheduled re-checks"] > 200
+    assert found.faults == []
+
+
+def test_a_revision_stands_once_in_the_store_and_nothing_else_does(oracle: Oracle) -> None:
+    assert oracle.once().faults == []
+
+
+def test_every_story_that_a_readable_feed_named_is_stored(oracle: Oracle) -> None:
+    assert oracle.caught().faults == []
+
+
+def test_unchanged_feeds_answer_304(oracle: Oracle) -> None:
+    found = oracle.unchanged()
+    assert found.numbers["unchanged polls"] > 300
+    assert found.numbers["share answered 304"] >= LEAST_304
+
+
+def test_no_host_is_asked_faster_than_it_allows(oracle: Oracle) -> None:
+    found = oracle.rates()
+    assert found.numbers["answers 429"] > 0
+    assert found.faults == []
+
+
+def test_robots_are_obeyed(oracle: Oracle) -> None:
+    found = oracle.robots()
+    assert found.numbers["forbidden addresses asked for"] == 0
+    assert found.faults == []
+
+
+def test_feeds_are_polled_as_often_as_promised_and_recover(oracle: Oracle) -> None:
+    recovered = oracle.recovered()
+    assert recovered.numbers["mended"] > 5
+    assert recovered.faults == []
+    assert oracle.polled().faults == []
+
+
+def test_gone_feeds_are_left_alone_and_moved_ones_followed(oracle: Oracle) -> None:
+    found = oracle.gone()
+    assert found.numbers["gone feeds"] > 0
+    assert found.numbers["moved feeds"] > 0
+    assert found.faults == []
