@@ -7,9 +7,9 @@ import contextlib
 import datetime as dt
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp.abc import AbstractResolver
 
@@ -90,13 +90,12 @@ class Ingest:
                 settings=config,
             )
             live.fetcher = self.fetcher
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._poll(live, self.poller, self.fetcher, stop))
-                group.create_task(self.fetcher.run(stop))
-                if config.websub.callback and not self.once:
-                    urls = [feed.url for feed in self.feeds if feed.enabled]
-                    websub = WebSub(urls, state, client, self.poller, clock=clock, settings=config)
-                    group.create_task(websub.run(stop))
+            work = [self._poll(live, self.poller, self.fetcher, stop), self.fetcher.run(stop)]
+            if config.websub.callback and not self.once:
+                listed = [feed.url for feed in self.feeds if feed.enabled]
+                hubs = WebSub(listed, state, client, self.poller, clock=clock, settings=config)
+                work.append(hubs.run(stop))
+            await _together(work)
 
     async def _poll(self, live: Live, poller: Poller, fetcher: Fetcher, stop: asyncio.Event) -> None:
         await poller.run(stop, once=self.once)
@@ -117,6 +116,19 @@ class Ingest:
         seconds = PATIENCE * self.config.archive.page_seconds
         with self.clock.working():
             return await asyncio.wrap_future(self.pool.submit(seconds, task, *given))
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Runs all of it at once; the first that fails ends the others. Raises: what that one raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except BaseExceptionGroup as failed:
+        error: BaseException = failed
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 def reading_pool(config: Config) -> Pool:

@@ -140,6 +140,16 @@ def test_a_list_that_is_named_must_be_there_and_right(tmp_path: Path) -> None:
     assert "wrong.toml:2" in got.err
 
 
+def test_a_callback_that_cannot_listen_is_told_plainly(tmp_path: Path, outlet: tuple[str, list[str]]) -> None:
+    url, _ = outlet
+    port = url.split(":")[2].split("/")[0]
+    env = ENV | {"RASD_WEBSUB_CALLBACK": "https://desk.example/hub", "RASD_WEBSUB_LISTEN": f"127.0.0.1:{port}"}
+    got = rasd("run", "--feeds", listed(tmp_path, url), data=tmp_path / "data", env=env)
+    assert got.code == 2, got.err
+    assert "websub.listen" in got.err
+    assert "Traceback" not in got.err
+
+
 def test_it_stops_soon_after_a_signal_and_leaves_no_process(tmp_path: Path, outlet: tuple[str, list[str]]) -> None:
     url, asked = outlet
     words = ["--data", str(tmp_path / "data"), "run", "--feeds", str(listed(tmp_path, url)), "--json"]
