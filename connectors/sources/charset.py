@@ -19,6 +19,8 @@ _DECLARED = re.compile(
 _HEAD = 4_096  # bytes in which a declaration is looked for (browsers: 1,024; news pages put scripts in front of it)
 #: Labels that the web uses for something else than they say (WHATWG Encoding Standard).
 _MEANT = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "utf-16": "utf-16-le"}
+#: Codecs of Python that no page is written in; some take time that grows with the square.
+_NO_PAGES = frozenset(("utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"))
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _WORD = re.compile(rb"[\x80-\xff]{3,}")  # three in a row: no Western language writes so, every Arabic word does
 _TAG = re.compile(rb"<[^>]{0,2000}>")
@@ -113,7 +115,7 @@ def _codec(name: str | None) -> str | None:
         "".encode(found.name)  # hex, zip and their like are no character sets
     except (LookupError, ValueError, TypeError):
         return None
-    return _MEANT.get(found.name, found.name)
+    return None if found.name in _NO_PAGES else _MEANT.get(found.name, found.name)
 
 
 def _declared(data: bytes) -> str | None:

@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from html.entities import html5
 from itertools import islice
 
@@ -55,13 +55,13 @@ _SPACES = {
 _WRITTEN = {"atom": "", "atom03": "", "a10": "", "rss": "", "html": "xhtml"}  # prefixes that nothing declares
 
 _TOKEN = re.compile(
-    r"""<(?:(!\[CDATA\[)|(!--)|([!?])|(/)?([A-Za-z_][\w.-]{0,100}(?::[\w.-]{1,100})?)"""
+    r"""<(?=[!?/A-Za-z_])(?:(!\[CDATA\[)|(!--)|([!?])|(/)?([A-Za-z_][\w.-]{0,100}(?::[\w.-]{1,100})?)"""
     r"""((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+|[^<>]*+)>)"""
 )
 _ATTRIBUTE = re.compile(r"""(?<![\w.:-])([\w.:-]{1,100})\s{0,20}=\s{0,20}("[^"]*+"|'[^']*+'|[^\s"'>]++)""")
 _TAG = re.compile(r"</?[A-Za-z]")
 _ENTITY = re.compile(r"""<!ENTITY\s{1,20}(\w{1,40})\s{1,20}(?:"([^"&<>%]{0,80})"|'([^'&<>%]{0,80})')\s{0,20}>""")
-_REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7})|(\w{1,40}));")
+_REFERENCE = re.compile(r"&(?:#(?:[xX][0-9A-Fa-f]{1,6}|[0-9]{1,7})|(\w{1,40}));")
 _OTHER_REFERENCE = re.compile(r"&(?!amp;|lt;|gt;|quot;|apos;)[#\w]")
 _OPEN_CDATA = "<![CDATA["
 _MOST_ENTITIES = 32  # that a document may define
@@ -163,6 +163,7 @@ class _Reader:
         self.skipped = 0
         self._repeats = _ENTRIES
         self._open: list[Element] = []
+        self._named_open: dict[str, int] = {}  # how many of them have a name
         self._item: Element | None = None  # the open one
         self._ended = False  # whether the end tag of an item was seen
         self._spaces: dict[str, str] = {}
@@ -186,7 +187,7 @@ class _Reader:
                     self._close(self._named(name))
                 else:
                     position = self._start(name, rest, position)
-                if len(self.repeated) >= self.most and self._item is None:
+                if len(self.repeated) >= self.most:
                     self._count(position)
                     return
             elif cdata:
@@ -234,6 +235,7 @@ class _Reader:
             self._restore(held)
         else:
             self._open.append(element)
+            self._named_open[element.name] = self._named_open.get(element.name, 0) + 1
             if held is not None:
                 self._scopes.append((element, held))
         return position
@@ -249,7 +251,7 @@ class _Reader:
 
     def _close(self, name: str) -> None:
         """Ends the innermost open element of that name, and what is open inside it."""
-        if not any(element.name == name for element in self._open):
+        if not self._named_open.get(name):
             return
         if self._item is not None and name == self._item.name:
             self._ended = True
@@ -258,6 +260,7 @@ class _Reader:
 
     def _pop(self) -> Element:
         element = self._open.pop()
+        self._named_open[element.name] = self._named_open.get(element.name, 1) - 1
         if self._scopes and self._scopes[-1][0] is element:
             self._restore(self._scopes.pop()[1])
         self._finish(element)
@@ -271,6 +274,7 @@ class _Reader:
     def _count(self, position: int) -> None:
         """Counts the items behind the last one that is read."""
         name = self.repeated[-1].name
+        self.skipped += self._item is not None
         self.skipped += sum(1 for _ in re.finditer(rf"<(?:[\w.-]+:)?{name}[\s/>]", self.text[position:], re.IGNORECASE))
 
     # -- texts -------------------------------------------------------------------------------------------------------
@@ -351,12 +355,12 @@ class _Reader:
         return words.replace("&amp;", "&")
 
     def _character(self, found: re.Match[str]) -> str:
-        known, named = found.groups()
-        if known is None and named in self._entities and self._replaced < _MOST_REPLACED:
+        named = found[1]
+        if named in self._entities and self._replaced < _MOST_REPLACED:
             self._replaced += 1
             return self._entities[named]
         if named is None:
-            return html.unescape(found[0])
+            return _numbered(found[0])
         return html5.get(f"{named};", found[0])
 
     # -- tags --------------------------------------------------------------------------------------------------------
@@ -407,11 +411,17 @@ class _Reader:
         return known
 
 
+@lru_cache(maxsize=2_000)
+def _numbered(reference: str) -> str:
+    return html.unescape(reference)
+
+
 @cache
 def _edges(local: str) -> re.Pattern[str]:
     """What may end or interrupt a text: its own tags, sections, comments, and tags that no HTML has."""
     names = {name.rpartition(":")[2] for name in _AFTER_TITLE | ROOTS | _ENTRIES | frozenset(("url", "sitemap"))}
     listed = "|".join(sorted({local} | names, key=len, reverse=True))
     return re.compile(
-        rf"<(?:(!\[CDATA\[)|(!--)|(/)?((?:[\w.-]{{1,100}}:)?(?:{listed}))(?=[\s/>])([^<>]*)>)", re.IGNORECASE
+        rf"<(?=[!/A-Za-z_])(?:(!\[CDATA\[)|(!--)|(/)?((?:[\w.-]{{1,100}}:)?(?:{listed}))(?=[\s/>])([^<>]*)>)",
+        re.IGNORECASE,
     )

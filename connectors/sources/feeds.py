@@ -7,6 +7,7 @@ import base64
 import binascii
 import datetime as dt
 from collections.abc import Iterator
+from itertools import islice
 
 from connectors.sources.addresses import absolute, is_front
 from connectors.sources.charset import decode, without_forbidden
@@ -14,6 +15,8 @@ from connectors.sources.elements import Element, read_elements
 from connectors.sources.entries import (
     LONGEST_TITLE,
     MOST_ENTRIES,
+    MOST_OF_A_KIND,
+    Allowance,
     ParsedFeed,
     entry_key,
     entry_mark,
@@ -98,7 +101,7 @@ class _Feed:
 
     def __init__(self, root: Element, channel: Element, name: str, url: str | None, latest: dt.datetime | None) -> None:
         self.name, self.url, self.latest = name, url, latest
-        self.channel = channel
+        self.channel, self.allowance = channel, Allowance()
         self.title = plain_line(channel.words("title", "dc:title"), LONGEST_TITLE)
         self.language = (
             channel.words("language", "dc:language") or _attribute(channel, "xml:lang") or _attribute(root, "xml:lang")
@@ -108,7 +111,7 @@ class _Feed:
         self.fronts = {canonical_url(at) for at in (self.home, url) if at}
 
     def link(self, relation: str) -> str | None:
-        for link in self.channel.all("link"):
+        for link in islice(self.channel.all("link"), 5 * MOST_OF_A_KIND):
             if relation in _relations(link) and (at := absolute(link.attributes.get("href"), self.base, self.url)):
                 return at
         return None
@@ -129,6 +132,7 @@ class _Feed:
             section=_section(item),
             published=published or updated,
             updated=updated,
+            allowance=self.allowance,
         )
 
     def _address(self, item: Element, base: str | None) -> str | None:
@@ -142,13 +146,13 @@ class _Feed:
 
 def _said_addresses(item: Element) -> Iterator[tuple[str | None, Element]]:
     """Every address that may be the article's, the best first, with the element that it stands in."""
-    for link in item.all(*_OUTER_LINK):
+    for link in _some(item, *_OUTER_LINK):
         yield link.text, link
-    links = list(item.all("link", "rss:link", "xhtml:link"))
+    links = list(islice(item.all("link", "xhtml:link"), 5 * MOST_OF_A_KIND))  # Atom has links for many purposes
     alternates = [link for link in links if any(relation in _ALTERNATE for relation in _relations(link))]
     for link in sorted(alternates, key=lambda link: "html" not in link.attributes.get("type", "html")):
         yield link.attributes.get("href") or link.text, link
-    guids = list(item.all("guid", "id"))
+    guids = list(_some(item, "guid", "id"))
     for guid in sorted(guids, key=lambda guid: guid.attributes.get("ispermalink", "true").lower() == "false"):
         if (said := guid.text.strip()).lower().startswith(("http://", "https://")) or (
             said.startswith("/") and guid.attributes.get("ispermalink", "").lower() == "true"
@@ -164,7 +168,7 @@ def _said_addresses(item: Element) -> Iterator[tuple[str | None, Element]]:
 
 def _pages(channel: Element, base: str | None, url: str | None) -> Iterator[str | None]:
     """The pages that a feed calls its own."""
-    for link in channel.all("link"):
+    for link in islice(channel.all("link"), 5 * MOST_OF_A_KIND):
         if any(relation in _ALTERNATE for relation in _relations(link)):
             yield absolute(link.attributes.get("href") or link.text, base, url)
 
@@ -180,6 +184,10 @@ def _base(element: Element, outer: str | None, url: str | None = None) -> str | 
 
 def _attribute(element: Element, name: str) -> str | None:
     return element.attributes.get(name, "").strip() or None
+
+
+def _some(element: Element, *names: str) -> Iterator[Element]:
+    return islice(element.all(*names), MOST_OF_A_KIND)
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -206,21 +214,21 @@ def _source(element: Element | None) -> str | None:
 
 
 def _authors(item: Element) -> str | None:
-    names = [person(author.words("name", "foaf:name", "xhtml:name") or author.text) for author in item.all("author")]
-    names = [person(creator.text) for creator in item.all("dc:creator")] or names
-    names = names or [person(author.text) for author in item.all("itunes:author", "media:credit")]
-    return plain_line(", ".join(dict.fromkeys(name for name in names[:10] if name)))
+    names = [person(author.words("name", "foaf:name", "xhtml:name") or author.text) for author in _some(item, "author")]
+    names = [person(creator.text) for creator in _some(item, "dc:creator")] or names
+    names = names or [person(author.text) for author in _some(item, "itunes:author", "media:credit")]
+    return plain_line(", ".join(dict.fromkeys(name for name in names if name)))
 
 
 def _section(item: Element) -> str | None:
-    for category in item.all("category", "dc:subject", "media:category", "prism:section"):
+    for category in _some(item, "category", "dc:subject", "media:category", "prism:section"):
         if words := plain_line(category.attributes.get("label") or category.text or category.attributes.get("term")):
             return words
     return None
 
 
 def _time(element: Element, names: tuple[str, ...], latest: dt.datetime | None) -> dt.datetime | None:
-    for child in element.all(*names):
+    for child in _some(element, *names):
         if moment := parse_time(child.text, latest=latest):
             return moment
     return None

@@ -12,6 +12,8 @@ from connectors.sources.addresses import absolute, is_front
 from connectors.sources.entries import (
     LONGEST_TITLE,
     MOST_ENTRIES,
+    MOST_OF_A_KIND,
+    Allowance,
     ParsedFeed,
     language_code,
     make_entry,
@@ -64,6 +66,7 @@ class _Feed:
         self.language = _words(feed.get("language"))
         self.home = absolute(_words(feed.get("home_page_url")), url)
         self.authors = _authors(feed)
+        self.allowance = Allowance()
 
     def entry(self, item: dict[str, Any]) -> Entry:
         updated = parse_time(_words(item.get("date_modified")), latest=self.latest)
@@ -84,6 +87,7 @@ class _Feed:
             section=plain_line(_words(tags[0])) if isinstance(tags, list) and tags else None,
             published=parse_time(_words(item.get("date_published")), latest=self.latest) or updated,
             updated=updated,
+            allowance=self.allowance,
         )
 
     def _address(self, item: dict[str, Any]) -> str | None:
@@ -99,13 +103,13 @@ class _Feed:
 def _authors(node: dict[str, Any]) -> str | None:
     listed = node.get("authors")
     people = listed if isinstance(listed, list) else [node.get("author")]
-    names = [person(_words(one.get("name") if isinstance(one, dict) else one)) for one in people[:10]]
+    names = [person(_words(one.get("name") if isinstance(one, dict) else one)) for one in people[:MOST_OF_A_KIND]]
     return plain_line(", ".join(dict.fromkeys(name for name in names if name)))
 
 
 def _hubs(feed: dict[str, Any]) -> Iterator[str]:
     hubs = feed.get("hubs")
-    for hub in hubs[:10] if isinstance(hubs, list) else ():
+    for hub in hubs[:MOST_OF_A_KIND] if isinstance(hubs, list) else ():
         if isinstance(hub, dict) and (at := absolute(_words(hub.get("url")))):
             yield at
 

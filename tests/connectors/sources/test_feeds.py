@@ -89,7 +89,7 @@ def test_what_is_no_feed_is_unusable(data: bytes) -> None:
     ids=["author", "cdata", "nesting", "tag", "open-cdata", "open-comment", "entities"],
 )  # fmt: skip
 def test_hostile_feeds_cost_no_more_than_their_size(data: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(Unusable):
         parse_feed(data.encode(), "feed.xml")
-    assert time.perf_counter() - begun < 5  # seconds; each took from 10 to 60 before it was tamed
+    assert time.process_time() - begun < 5  # seconds; each took from 10 to 60 before it was tamed
