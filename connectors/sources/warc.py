@@ -34,6 +34,7 @@ Clean = Callable[..., Page]
 LONGEST_HEAD = 1 << 21  # bytes of HTTP header; our own client takes half of that
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)[ \t]*([^\r\n]*)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _CHUNK = re.compile(rb"[ \t\r\n]{0,4}([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,4096})?\r?\n")
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -128,7 +129,7 @@ class _Reading:
     # -- pages ---------------------------------------------------------------------------------------------------------
 
     def _answer(self, record: WarcRecord, kind: str, ours: bool) -> Iterator[Waiting]:
-        url = record.fields.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
+        url = _CONTROL.sub("", record.fields.get("warc-target-uri", "")).strip().removeprefix("<").removesuffix(">")
         if host_of(url) is None:
             return
         try:

@@ -23,7 +23,7 @@ LONGEST_HEAD = 1 << 16  # bytes of a record's own header; real ones have 500
 _GZIP = 31  # zlib's window bits for its largest window in a gzip frame
 _MAGIC = b"\x1f\x8b\x08"
 _MARK = b"WARC/"
-_BREAKS = re.compile(rb"[\r\n]*")
+_BREAKS = re.compile(rb"[\r\n\0]*")  # zeros: padding, or what a power cut leaves
 _HEAD_END = re.compile(rb"\r?\n\r?\n|\n(?=WARC/\d)")
 _NEXT = re.compile(rb"\nWARC/\d")
 _TAIL = 6  # bytes of `_NEXT` that the end of a buffer may hold without all of it
@@ -186,11 +186,15 @@ def _head(stream: _Plain) -> int | None:
 
 def _ends(stream: _Plain, total: int) -> bool:
     """Whether behind so many bytes there is nothing more, or the next record. Raises: _Damaged."""
+    at = total
     while True:
-        behind = _BREAKS.match(stream.buffer, total)
-        at = behind.end() if behind else len(stream.buffer)
+        breaks = _BREAKS.match(stream.buffer, at)
+        at = breaks.end() if breaks else at
         if len(stream.buffer) - at >= len(_MARK):
             return stream.buffer.startswith(_MARK, at)
+        del breaks  # it holds the buffer
+        if at - total > CHUNK:
+            return True
         if not stream.pull():
             return _MARK.startswith(stream.buffer[at:])
 
@@ -308,7 +312,7 @@ class _Plain:
         if end > self._size:
             return False
         self._file.seek(end)
-        behind = self._file.read(64).lstrip(b"\r\n")
+        behind = self._file.read(64).lstrip(b"\r\n\0")
         self._file.seek(self.at)
         return behind.startswith(_MARK) or not behind
 
