@@ -193,7 +193,7 @@ def _ends(stream: _Plain, total: int) -> bool:
         if len(stream.buffer) - at >= len(_MARK):
             return stream.buffer.startswith(_MARK, at)
         del breaks  # it holds the buffer
-        if at - total > CHUNK:
+        if at - total > PROBE:
             return True
         if not stream.pull():
             return _MARK.startswith(stream.buffer[at:])

@@ -96,7 +96,7 @@ LARGE = 1 << 28
 @pytest.mark.parametrize(
     ("bomb", "reason"),
     [
-        (lambda: zeros(LARGE), "bad-archive"),
+        (lambda: zeros(LARGE, before=b"x"), "bad-archive"),
         (lambda: zeros(LARGE, before=b"WARC/1.0\r\nX: "), "bad-archive"),
         (lambda: zeros(LARGE, before=ONE + b"garbage"), "bad-archive"),
         (
