@@ -10,19 +10,32 @@ from pathlib import Path
 from pipeline.errors import FileError
 
 BOILERPLATE = Path(__file__).parent / "data" / "boilerplate.tsv"
-KINDS = ("related", "line", "title", "name")
+KINDS = ("related", "line", "paywall", "offer", "lost", "gate", "script", "gallery", "title", "name")
 #: Letters that are written one for the other; marks and tatweel go.
-_FOLDED = str.maketrans("أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670")
+_FOLDED: dict[int, int | None] = str.maketrans(
+    "أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670"
+)
 _NOTHING = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
 class Boilerplate:
-    """All of it on folded text. related: labels of links to other texts, to match at a start. lines: lines that say
-    nothing, to match whole. titles, names: headlines and author lines that name nothing and nobody."""
+    """All of it on folded text.
+
+    related: labels of links to other texts, to match at a start; related_letters: what they may begin with, unfolded.
+    lines: lines that say nothing, to match whole. paywall, offer, lost, gate, script, gallery: to search for, see the
+    file. titles, names: headlines and author lines that name nothing and nobody, to match whole.
+    """
 
     related: re.Pattern[str]
+    related_letters: frozenset[str]
     lines: re.Pattern[str]
+    paywall: re.Pattern[str]
+    offer: re.Pattern[str]
+    lost: re.Pattern[str]
+    gate: re.Pattern[str]
+    script: re.Pattern[str]
+    gallery: re.Pattern[str]
     titles: re.Pattern[str]
     names: re.Pattern[str]
 
@@ -46,7 +59,14 @@ def boilerplate() -> Boilerplate:
     labels = sorted({re.escape(fold(words)) for words in rows["related"]}, key=lambda label: (-len(label), label))
     return Boilerplate(
         related=re.compile(rf"(?:{'|'.join(labels)})\b"),
+        related_letters=frozenset(letter for label in labels for letter in _unfolded(label.lstrip("\\")[0])),
         lines=_any(rows["line"]),
+        paywall=_any(rows["paywall"]),
+        offer=_any(rows["offer"]),
+        lost=_any(rows["lost"]),
+        gate=_any(rows["gate"]),
+        script=_any(rows["script"]),
+        gallery=_any(rows["gallery"]),
         titles=_any(rows["title"]),
         names=_any(rows["name"]),
     )
@@ -65,6 +85,11 @@ def is_no_name(author: str | None, *names: str | None) -> bool:
 def _says_nothing(words: str | None, names: tuple[str | None, ...], empty: re.Pattern[str]) -> bool:
     folded = fold(words or "").strip(" .:|-–—")
     return not folded or bool(empty.fullmatch(folded)) or folded in {fold(name) for name in names if name}
+
+
+def _unfolded(letter: str) -> str:
+    """All that folds to the letter."""
+    return letter + letter.upper() + "".join(chr(c) for c, to in _FOLDED.items() if to and chr(to) == letter)
 
 
 def _any(patterns: list[str]) -> re.Pattern[str]:

@@ -9,11 +9,22 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from lxml import etree, html
 
 from connectors.boilerplate import boilerplate, fold
 from connectors.language import language_of
+from connectors.markup import (
+    LABEL_LINE,
+    drop_chrome,
+    drop_related,
+    drop_teasers,
+    lines_of,
+    parse_page,
+    words_of,
+)
+from connectors.refusals import Look, refuse
 from connectors.sites import same_site
 from connectors.sources.charset import decode, without_controls
 from connectors.sources.metadata import Exactness, Stated, read_metadata
@@ -21,17 +32,15 @@ from connectors.urls import canonical_url, outlet_of
 from pipeline.errors import Unusable
 
 LARGEST = 2_000_000  # bytes of HTML: the largest article pages seen have 700 kB
-MOST_NODES = 100_000
 SHORT = 250  # code points: below this the fast extraction has probably missed the text
 SMALL_PAGE = 400_000  # code points of HTML for which the slow extraction is affordable
-_LINKS = 0.6  # share of link text from which on a body is a list of links
-_LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
+MOST_TEXT = 0.8  # share of an element's text that stands in one child: the child is the place to look
+NOISE_LINE = 400  # code points: a longer line is prose, whatever it begins with
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _SPACE = re.compile(r"\s+")
-_BLOCKS = frozenset(
-    ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table",
-     "h1", "h2", "h3", "h4", "h5", "h6")
-)  # fmt: skip
+_BULLETS = "-*•·–—▪◾■●►»«[](){}<>|:.،, \u200e\u200f"
+#: Elements of the extractor's result that stand on lines of their own.
+_OWN_LINE = frozenset(("p", "head", "item", "list", "quote", "code", "table", "row", "lb", "div", "body"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +68,34 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     """The article of an HTML page.
 
     url: where it was fetched. charset: what the transport said of its encoding.
-    The body is paragraphs parted by line breaks, without the headline, links to other texts, and counters.
-    Raises: Unusable (reason "too-large", "not-article" for a page of links, or "no-text").
+    The body is paragraphs parted by line breaks, without the headline, links to other texts, and counters. Its letters
+    are the page's own: no normal form, no mark and no joiner is changed, only runs of white space become one space.
+    Raises: Unusable (reasons "too-large", "paywall", "soft-404", "not-article" for pages of links, films, pictures and
+    forms, or "no-text").
     """
     if len(data) > LARGEST:
         raise Unusable(f"a page of {len(data)} bytes, {LARGEST} are allowed", reason="too-large")
     text = without_controls(_XML_DECLARATION.sub("", decode(data, charset)))
-    tree = _parse(text)
+    tree = parse_page(text)
     stated = read_metadata(tree)
-    _drop_related(tree)
-    links = {fold(words) for a in tree.iter("a") if (words := _words(a))}
-    paragraphs = list(_prose(_main_text(text, tree, stated), stated.headlines))
-    if _is_index(paragraphs, links, stated):
-        raise Unusable("a page of links, not an article", reason="not-article")
-    paragraphs = [line for line in paragraphs if not _is_link(line, links)]
-    if not paragraphs:
-        raise Unusable("no article text on the page", reason="no-text")
-    body = "\n".join(paragraphs)
     canonical = _address(stated, url)
+    pictures = int(tree.xpath("count(//figcaption)"))
+    teasers = _reduce(tree, canonical)
+    links = frozenset(words for a in tree.iter("a") if (words := words_of(a)))
+    paragraphs = list(_prose(_main_text(text, tree, stated, canonical), stated.headlines))
+    kept = [line for line in paragraphs if not _is_link(line, links)]
+    refuse(
+        Look(
+            lines=kept,
+            stated=stated,
+            links=len(links),
+            linked=sum(map(len, paragraphs)) - sum(map(len, kept)),
+            teasers=teasers,
+            pictures=pictures,
+            shown=cache(lambda: [words for line in lines_of(tree).split("\n") if (words := line.strip())]),
+        )
+    )
+    body = "\n".join(kept)
     return Page(
         title=stated.title,
         body=body,
@@ -92,6 +111,15 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     )
 
 
+def warm_up() -> None:
+    """Loads now what the first page would load: for children that wait for pages."""
+    import trafilatura  # noqa: F401
+
+    boilerplate()
+    language_of("ما يكفي من الكلام ليعرف في أي لغة هو")
+    same_site("https://a.example.net/", "https://b.example.net/")
+
+
 def clean_fragment(text: str, headline: str | None = None) -> str:
     """The text of a piece of HTML (a feed's entry): paragraphs parted by line breaks, boilerplate left out.
 
@@ -102,46 +130,29 @@ def clean_fragment(text: str, headline: str | None = None) -> str:
     if "<" in text or "&" in text:
         if not text.strip():
             return ""
-        tree = _parse(f"<html><body><div>{text}</div></body></html>")
-        _drop_related(tree)
+        tree = parse_page(f"<html><body><div>{text}</div></body></html>")
+        drop_related(tree)
         etree.strip_elements(tree, "script", "style", "iframe", "noscript", "form", "button", with_tail=False)
-        text = _paragraphs(tree)
+        text = lines_of(tree)
     return "\n".join(_prose(text, frozenset([headline] if headline else [])))
 
 
-def _paragraphs(tree: html.HtmlElement) -> str:
-    """Running text of each block on a line of its own."""
-    parts: list[str] = []
-    for event, element in etree.iterwalk(tree, events=("start", "end")):
-        edge = element.tag in _BLOCKS or element.tag in ("br", "hr", "figcaption", "dt", "dd", "pre")
-        if edge:
-            parts.append("\n")
-        words = element.text if event == "start" else element.tail
-        if words:
-            parts.append(_SPACE.sub(" ", words))
-    return "".join(parts)
+def _reduce(tree: html.HtmlElement, own: str | None) -> int:
+    """Takes out what is no text of this article before the extractor looks; returns how many items of lists went."""
+    drop_chrome(tree)
+    drop_related(tree)
+    return drop_teasers(tree, own)
 
 
-def _parse(text: str) -> html.HtmlElement:
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
-    try:
-        tree = html.document_fromstring(text.encode(), parser=parser)
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError) as error:
-        raise Unusable(f"not a page: {error}", reason="no-text") from error
-    if sum(1 for _ in tree.iter()) > MOST_NODES:
-        raise Unusable(f"more than {MOST_NODES} elements", reason="too-large")
-    return tree
-
-
-def _main_text(text: str, tree: html.HtmlElement, stated: Stated) -> str:
+def _main_text(text: str, tree: html.HtmlElement, stated: Stated, own: str | None) -> str:
     best = _extract(tree, fast=True)
     if stated.body and (len(best) < SHORT <= len(stated.body) or best.split() == stated.body.split()):
         return stated.body  # also where the extractor took it itself, which costs the paragraphs
     if len(best) >= SHORT:
         return best
     if len(text) < SMALL_PAGE:
-        again = _parse(text)
-        _drop_related(again)
+        again = parse_page(text)
+        _reduce(again, own)
         slow = _extract(again, fast=False)
         best = slow if len(slow) > len(best) else best
     return best
@@ -149,12 +160,48 @@ def _main_text(text: str, tree: html.HtmlElement, stated: Stated) -> str:
 
 def _extract(tree: html.HtmlElement, *, fast: bool) -> str:
     # Loaded here because it takes half a second, and reading JSON lines never needs it.
-    from trafilatura import extract
+    from trafilatura import bare_extraction
 
     try:
-        return extract(tree, fast=fast, include_comments=False) or ""
+        found = bare_extraction(tree, fast=fast, include_comments=False, output_format="txt")
+    except MemoryError:
+        raise
     except Exception as error:  # the parsers behind it fail in many ways on hostile pages; none may stop the flow
         raise Unusable(f"text extraction failed: {type(error).__name__}: {error}", reason="no-text") from error
+    body = getattr(found, "body", None)
+    if body is None:
+        return ""
+    if len(body) == 1 and not len(body[0]) and "\n" in (body[0].text or ""):
+        return _densest(tree)  # it gave up and took all text of the page, cut wherever an element begins
+    return _written(body)
+
+
+def _densest(tree: html.HtmlElement) -> str:
+    """The lines of the innermost element that holds most of the page's text."""
+    place = tree if tree.tag == "body" else next(tree.iter("body"), tree)
+    size = len(words_of(place))
+    while True:
+        sizes = [(len(words_of(child)), child) for child in place.iterchildren(etree.Element)]
+        most, child = max(sizes, key=lambda pair: pair[0], default=(0, None))
+        if child is None or most < MOST_TEXT * size:
+            return "\n".join(words for line in lines_of(place).split("\n") if (words := line.strip()))
+        place, size = child, most
+
+
+def _written(body: etree._Element) -> str:
+    """The extractor's result, block by block. Its own way of writing it out drops joiners and marks of direction, and
+    changes the order of vowel signs (NFC)."""
+    parts: list[str] = []
+    for event, element in etree.iterwalk(body, events=("start", "end")):
+        if element.tag == "cell":
+            parts.append(" | " if event == "start" and element.getprevious() is not None else " ")
+        else:
+            parts.append("\n" if element.tag in _OWN_LINE else " ")
+        words = element.text if event == "start" else element.tail
+        if words:
+            parts.append(_SPACE.sub(" ", words))
+    lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
@@ -163,79 +210,24 @@ def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
     known = {fold(headline) for headline in headlines}
     for line in text.split("\n"):
         line = line.strip()
+        if len(line) > NOISE_LINE:
+            yield line
+            continue
         folded = fold(line)
         if not folded or folded in known:
             continue
-        label = words.related.match(folded)
-        if label and len(line) < _LABEL_LINE and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
+        label = words.related.match(folded) if len(line) < LABEL_LINE else None
+        if label and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
             continue
-        if words.lines.fullmatch(folded.strip(" .:|-")):
+        if words.lines.fullmatch(folded.strip(" .:|-[]()")) or (
+            len(line) < LABEL_LINE and words.paywall.search(folded)
+        ):
             continue
         yield line
 
 
-def _is_index(paragraphs: list[str], links: set[str], stated: Stated) -> bool:
-    if stated.is_article:
-        return False
-    whole = sum(map(len, paragraphs))
-    linked = sum(len(line) for line in paragraphs if _is_link(line, links))
-    if not whole:
-        return len(links) > 30
-    return linked > _LINKS * whole or (stated.is_list and linked > 0.3 * whole)
-
-
-def _is_link(line: str, links: set[str]) -> bool:
-    return fold(line).lstrip("-*• ") in links
-
-
-def _drop_related(tree: html.HtmlElement) -> None:
-    """Removes labels like «اقرأ أيضاً» with the links that follow them."""
-    labels = boilerplate().related
-    judged = set()
-    for element in list(tree.iter(etree.Element)):
-        for words, owner in ((element.text, element), (element.tail, element.getparent())):
-            if owner is None or not words or len(words) > _LABEL_LINE or not labels.match(fold(words)):
-                continue
-            block = _block(owner)
-            if block is not None and block not in judged:
-                judged.add(block)
-                _drop_block(block)
-
-
-def _block(element: html.HtmlElement) -> html.HtmlElement | None:
-    """The nearest block around the element that can be taken out."""
-    while element is not None and element.tag not in _BLOCKS:
-        element = element.getparent()
-    return element if element is not None and element.getparent() is not None else None
-
-
-def _drop_block(block: html.HtmlElement) -> None:
-    """Takes the block out if it is a label and links, and the links behind it if it is a label alone."""
-    labels = boilerplate().related
-    words = fold(_words(block))
-    found = labels.match(words)
-    if not found:
-        return
-    rest = len(words[found.end() :].strip(" :：|-–—.…"))
-    if rest and _linked(block) < 0.7 * rest:
-        return
-    if not rest:
-        while (follower := block.getnext()) is not None and _is_links(follower):
-            follower.drop_tree()
-    block.drop_tree()
-
-
-def _is_links(element: html.HtmlElement) -> bool:
-    whole = len(fold(_words(element)))
-    return not (element.tail or "").strip() and whole > 0 and _linked(element) > 0.7 * whole
-
-
-def _linked(element: html.HtmlElement) -> int:
-    return sum(len(fold(_words(a))) for a in element.iter("a"))
-
-
-def _words(element: html.HtmlElement) -> str:
-    return " ".join("".join(element.itertext()).split())
+def _is_link(line: str, links: frozenset[str]) -> bool:
+    return line in links or line.strip(_BULLETS) in links
 
 
 def _address(stated: Stated, url: str | None) -> str | None:

@@ -6,8 +6,10 @@ import datetime as dt
 import html as entities
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from lxml import html
@@ -21,8 +23,10 @@ Exactness = Literal["moment", "local", "day"]
 
 _ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report)$")
 _LISTS = frozenset(("CollectionPage", "ItemList", "SearchResultsPage", "WebSite"))
+_MEDIA = frozenset(("VideoObject", "ImageGallery", "MediaGallery", "AudioObject", "PodcastEpisode", "VideoGallery"))
 _PAGES = frozenset(("WebPage", "VideoObject", "ItemPage"))
 _MOST_NODES = 500  # of JSON-LD: a page describes itself in a dozen
+_MOST_SCRIPTS = 2_000
 _LARGEST_SCRIPT = 500_000  # code points
 _PUBLISHED = (
     "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "date",
@@ -38,6 +42,14 @@ _SECTION = (
     "cxenseparse:recs:category",
     "dc.subject",
 )
+_BESIDE = frozenset(("aside", "nav", "footer", "li"))
+_INSIDE = frozenset(("article", "header"))
+_LONGEST_NAME = 30
+_SHORTEST_HEADLINE = 25
+_MOST_TIMES = 500
+_MOST_HEADINGS = 20
+_LONGEST_TITLE = 1_000  # code points; a longer headline or author line is none
+_LONGEST_AUTHOR = 300
 _LONGEST_SECTION = 80  # code points; a longer one is a list of keywords
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?", re.ASCII)
 _MIDNIGHT = re.compile(r"0?0:00(?::00(?:[.,]0+)?)?")
@@ -55,7 +67,8 @@ class Stated:
     """A page's word about itself.
 
     headlines: every form in which the page gives its headline. body: the text as JSON-LD gives it.
-    addresses: canonical addresses, the most trusted first. is_article, is_list: what JSON-LD says that it is.
+    addresses: canonical addresses, the most trusted first. is_article, is_list, is_media (a film, a recording or
+    pictures): what JSON-LD and Open Graph say that it is. is_free: whether anybody may read it; None if it is not said.
     """
 
     title: str | None
@@ -71,6 +84,8 @@ class Stated:
     addresses: tuple[str, ...]
     is_article: bool
     is_list: bool
+    is_media: bool
+    is_free: bool | None
 
 
 def read_metadata(tree: html.HtmlElement) -> Stated:
@@ -80,17 +95,18 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
     said = article or _first_of(nodes, lambda kinds: bool(kinds & _PAGES)) or {}
     meta = _meta(tree)
     site = _text(meta.get("og:site_name")) or _text(_name(article.get("publisher")))
-    headings = [words for h1 in tree.iter("h1") if (words := _text(h1.text_content()))]
+    headings = [words for h1 in islice(tree.iter("h1"), _MOST_HEADINGS) if (words := _text(h1.text_content()))]
     first_title = next(tree.iter("title"), None)
     window = _text(first_title.text_content()) if first_title is not None else None
     given = [_text(article.get("headline")), *(_text(meta.get(name)) for name in _TITLE), *headings[:1], window]
     published, exactness = _first_published([*_stated(said, "datePublished", meta, _PUBLISHED), *_marked_times(tree)])
-    titles = [_without_site(title, site) for title in given if title]
+    given = [title for title in given if title and len(title) <= _LONGEST_TITLE]
+    titles = [_without_site(title, site, guess=title == window) for title in given if title]
     return Stated(
         title=_whole(titles[0], headings) if titles else None,
         headlines=frozenset([*titles, *(title for title in given if title), *headings]),
         body=_body(article),
-        author=_text(author_line(article.get("author"))) or _author(meta),
+        author=_short(_author_of(article)) or _short(_author(meta)),
         published=published,
         published_to=exactness,
         updated=next(
@@ -101,13 +117,16 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
         site_name=site,
         addresses=tuple(_addresses(tree, meta)),
         is_article=bool(article),
+        is_media=(meta.get("og:type") or "").startswith(("video", "music"))
+        or _first_of(nodes, lambda kinds: bool(kinds & _MEDIA)) is not None,
+        is_free=_free(article),
         is_list=_first_of(nodes, lambda kinds: bool(kinds & _LISTS)) is not None or meta.get("og:type") == "website",
     )
 
 
 def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
-    waiting: list[Any] = []
-    for script in tree.iter("script"):
+    waiting: deque[Any] = deque()
+    for script in islice(tree.iter("script"), _MOST_SCRIPTS):
         text = script.text or ""
         if (script.get("type") or "").strip().lower() == "application/ld+json" and len(text) < _LARGEST_SCRIPT:
             text = text.strip().removeprefix("<!--").removesuffix("-->")
@@ -119,16 +138,26 @@ def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
     for _ in range(_MOST_NODES):
         if not waiting:
             return
-        node = waiting.pop(0)
+        node = waiting.popleft()
         if isinstance(node, list):
-            waiting = [*node[:_MOST_NODES], *waiting]
+            waiting.extendleft(reversed(node[:_MOST_NODES]))
         elif isinstance(node, dict):
             yield node
-            waiting = [node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node] + waiting
+            waiting.extendleft(
+                reversed([node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node])
+            )
 
 
 def _first_of(nodes: list[dict[str, Any]], fits: Any) -> dict[str, Any] | None:
     return next((node for node in nodes if fits(_kinds(node))), None)
+
+
+def _free(article: dict[str, Any]) -> bool | None:
+    """`isAccessibleForFree`, which templates also write as text."""
+    said = article.get("isAccessibleForFree")
+    if isinstance(said, str):
+        said = {"true": True, "false": False}.get(said.strip().lower().rpartition("/")[2])
+    return said if isinstance(said, bool) else None
 
 
 def _kinds(node: dict[str, Any]) -> set[str]:
@@ -160,12 +189,32 @@ def _whole(title: str, headings: list[str]) -> str:
     return title
 
 
-def _without_site(title: str, site: str | None) -> str:
-    """`Headline | Outlet` → `Headline`, if the page says that Outlet is its name."""
+def _without_site(title: str, site: str | None, guess: bool) -> str:
+    """`Headline | Outlet` → `Headline`, if the page says that Outlet is its name, or seems to where it has to be guessed."""
     parts = _SITE_PARTS.split(title)
-    if not site or len(parts) < 2 or parts[-1].casefold() != site.casefold():
+    if len(parts) < 2 or (parts[-1].casefold() != site.casefold() if site else not guess or not _like_a_name(parts)):
         return title
     return title[: title.rindex(parts[-1])].rstrip(" |-–—:•»\t") or title
+
+
+def _like_a_name(parts: list[str]) -> bool:
+    """Whether the last part of a window's title is a site's name and the rest a headline, as far as lengths tell."""
+    name = parts[-1]
+    rest = sum(map(len, parts[:-1]))
+    return (
+        len(name) <= _LONGEST_NAME and len(name.split()) <= 4 and rest >= _SHORTEST_HEADLINE and rest > 1.5 * len(name)
+    )
+
+
+def _author_of(article: dict[str, Any]) -> str | None:
+    try:
+        return _text(author_line(article.get("author")))
+    except RecursionError:  # names inside names
+        return None
+
+
+def _short(author: str | None) -> str | None:
+    return author if author and len(author) <= _LONGEST_AUTHOR else None
 
 
 def _author(meta: dict[str, str]) -> str | None:
@@ -216,16 +265,19 @@ def _stated(node: dict[str, Any], key: str, meta: dict[str, str], names: tuple[s
 
 
 def _marked_times(tree: html.HtmlElement) -> Iterator[str]:
-    """The `<time>`s of the article itself: one in a list or beside the article dates something else."""
-    elements = tree.xpath(
-        "//*[@itemprop='datePublished'][@datetime or @content] | //article//time[@datetime]"
-        " | //h1/following::time[@datetime] | //header//time[@datetime]"
-    )
-    for element in elements:
-        if any(parent.tag in ("aside", "nav", "footer", "li") for parent in element.iterancestors()):
+    """The `<time>` of the article itself: one in a list or beside the article dates something else."""
+    for element in tree.xpath("(//*[@itemprop='datePublished'][@datetime or @content])[position() <= 3]"):
+        yield element.get("datetime") or element.get("content")
+    below = False
+    for number, element in enumerate(tree.iter("h1", "time")):
+        if number >= _MOST_TIMES:
+            return
+        if element.tag == "h1":
+            below = True
             continue
-        moment = element.get("datetime") or element.get("content")
-        if parse_time(moment):
+        moment = element.get("datetime")
+        above = {parent.tag for parent in element.iterancestors()}
+        if moment and not above & _BESIDE and (below or above & _INSIDE) and parse_time(moment):
             yield moment
             return
 

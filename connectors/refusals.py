@@ -1,0 +1,119 @@
+"""Why a page holds no article: what it says in front of us, or what it lacks.
+
+The wording stands in `data/boilerplate.tsv`; `docs/pages.md` tells the rules to readers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from connectors.boilerplate import boilerplate, fold
+from connectors.sources.metadata import Stated
+from pipeline.errors import Unusable
+
+STUB = 1_500  # code points: the longest beginning of a text that outlets give away
+NOTICE = 900  # code points: the longest page that only tells that there is nothing to read
+CAPTION_PAGE = 400  # code points: below this, words beside a film or pictures are captions
+FEWEST_LETTERS = 60  # of a text without a full sentence that nothing says is an article
+MANY_LINKS = 30
+LONGEST_LINE = 300  # code points of a line that says such things
+_LINKED = 0.6  # share of link text from which on a body is a list of links
+_CUT = re.compile(r"(?:\.\.\.|…|\[…\]|\[\.\.\.\])\W*$")
+_ENDED = re.compile(r"""[.!?؟۔。…:][\s"'”’»)\]\u200e\u200f]*$""")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a page.
+
+    lines: its body. links: how many there are. linked: code points of lines that are nothing but a link. teasers: items
+    of lists of other texts that stood on it. pictures: captions. shown: gives all lines of the page when asked.
+    """
+
+    lines: Sequence[str]
+    stated: Stated
+    links: int
+    linked: int
+    teasers: int
+    pictures: int
+    shown: Callable[[], Sequence[str]]
+
+
+def refuse(look: Look) -> None:
+    """Raises: Unusable (reasons "paywall", "soft-404", "not-article", "no-text") if the page holds no article."""
+    size = sum(map(len, look.lines))
+    notice = _notice(look, size)
+    if notice:
+        raise notice
+    if _is_list(look, size):
+        raise Unusable("a page of links, not an article", reason="not-article")
+    if _is_pictures(look, size):
+        raise Unusable("a film or pictures, not a text", reason="not-article")
+    if _is_stub(look, size):
+        raise Unusable("only the beginning of the text, the rest is for subscribers", reason="paywall")
+    if not size:
+        raise Unusable("no article text on the page", reason="no-text")
+    if not look.stated.is_article and size < FEWEST_LETTERS and not any(_ENDED.search(line) for line in look.lines):
+        raise Unusable("a few words, not an article", reason="no-text")
+
+
+def _notice(look: Look, size: int) -> Unusable | None:
+    """The page says nothing but that there is nothing to read, or what it wants first."""
+    if size > NOTICE:
+        return None
+    words = boilerplate()
+    shown = look.lines or [line for line in look.shown() if len(line) > 1][:40]
+    folded = [fold(line) for line in shown]
+    title = fold(look.stated.title or "")
+    for pattern, reason, what in (
+        (words.lost, "soft-404", "says that what was asked for is not here"),
+        (words.script, "no-text", "wants JavaScript to show anything"),
+        (words.gate, "not-article", "wants something first, or is out of order"),
+    ):
+        said = sum(len(line) for line in folded if len(line) <= LONGEST_LINE * 2 and pattern.search(line))
+        enough = 0.4 if pattern.search(title) else 0.5
+        if said > enough * sum(map(len, folded)) or (
+            pattern.search(title) and not look.stated.is_article and (said or not size)
+        ):
+            return Unusable(f"a page that {what}", reason=reason)
+    return None
+
+
+def _is_list(look: Look, size: int) -> bool:
+    stated = look.stated
+    if stated.is_article and not (stated.is_list and look.teasers > 8 and not size):
+        return False
+    if not size:
+        return look.links + look.teasers > MANY_LINKS or look.teasers >= 5
+    if look.linked > _LINKED * size or (stated.is_list and look.linked > 0.3 * size):
+        return True
+    cut = sum(len(line) for line in look.lines if _CUT.search(line))
+    if cut > 0.6 * size and len(look.lines) > 3:
+        return True
+    return (stated.is_list or look.teasers >= 8) and size < CAPTION_PAGE and not any(map(_ENDED.search, look.lines))
+
+
+def _is_pictures(look: Look, size: int) -> bool:
+    if look.stated.is_article and not look.stated.is_media:
+        return False
+    gallery = look.pictures > 4 and bool(boilerplate().gallery.search(fold(look.stated.title or "")))
+    return size < CAPTION_PAGE and (look.stated.is_media or gallery or look.pictures > 7)
+
+
+def _is_stub(look: Look, size: int) -> bool:
+    """A text that ends where payment begins."""
+    if not look.lines:
+        return False
+    last = look.lines[-1]
+    cut = bool(_CUT.search(last)) or not _ENDED.search(last)
+    if look.stated.is_free is False and (size < STUB * 0.6 or (size < STUB and cut)):
+        return True
+    if size >= STUB and not _CUT.search(last):
+        return False
+    words = boilerplate()
+    shown = [fold(line) for line in look.shown() if len(line) <= LONGEST_LINE]
+    if any(words.paywall.search(line) for line in shown):
+        return size < STUB or cut
+    return size < STUB and cut and bool(_CUT.search(last)) and any(words.offer.search(line) for line in shown)
