@@ -36,7 +36,7 @@ def test_a_feed_gives_its_headline(one: CharsetFile) -> None:
 @pytest.mark.parametrize(
     "data",
     [b"\xc7\xe1" * 2_000_000, b"\xff" * 4_000_000, b"\x00" * 4_000_000,
-     b"<\xff\xff\xff" * 500_000 + "\u0627".encode() * 2_000_000,
+     b"<\xff\xff\xff" * 1_000_000 + "\u0627".encode() * 4_000_000,
      b"<?xml " * 700_000, b"<meta " * 700_000, bytes(range(256)) * 16_000],
     ids=["1256", "ff", "nul", "mixed", "declarations", "metas", "all"],
 )  # fmt: skip
