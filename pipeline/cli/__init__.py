@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "topics": "pipeline.cli.topics:topics",
     "schema": "pipeline.cli.schema:schema",
     "doctor": "pipeline.cli.doctor:doctor",
+    "newsroom": "pipeline.cli.newsroom:newsroom",
 }
 #: Groups of commands: name → (what it is about, its commands).
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {

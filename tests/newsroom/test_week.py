@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from connectors.newsroom.cast import Plan
-from connectors.newsroom.world import World
-from tests.conftest import ROOT
-from tests.newsroom.loopback import Served
-from tests.newsroom.oracle import Oracle, Store
+from tests.newsroom.oracle import Oracle
+from tests.newsroom.runs import undisturbed
 
 SHORT, LONG = Plan(hosts=12, feeds=30, days=2.0, per_day=3.0), Plan()
 #: In two days the first full readings, by which validators have to earn their trust, weigh more than in a week.
@@ -20,21 +15,7 @@ LEAST_304 = 0.95
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory, long_faults: bool) -> Oracle:
-    folder = tmp_path_factory.mktemp("week")
-    plan = LONG if long_faults else SHORT
-    with Served(plan, folder / "room") as served:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.newsroom.driver",
-            str(folder / "room"),
-            str(folder / "data"),
-            str(plan.days),
-        ]
-        done = subprocess.run(command, cwd=ROOT, timeout=3_600, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3_000:]
-        accesses = served.accesses()
-    return Oracle(World(served.plan), accesses, Store.read(folder / "data"))
+    return undisturbed(LONG if long_faults else SHORT, tmp_path_factory.mktemp("week"))
 
 
 def test_every_revision_that_was_visible_at_a_poll_arrives(oracle: Oracle) -> None:
