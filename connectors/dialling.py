@@ -38,7 +38,7 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # upper half of an interface id that ends 
 REMEMBERED = 8_192  # verdicts and names; some 2 MB
 NAME_SECONDS = 120.0  # getaddrinfo tells no TTL; short enough to follow a moved host
 UNKNOWN_SECONDS = 30.0  # how long a name that did not resolve is not asked for again
-THREADS = 64  # lookups of healthy names at one time
+THREADS = 256  # lookups of healthy names at one time; threads that wait cost little
 SUSPECT_THREADS = 8  # lookups of names whose last lookup was slow or failed
 
 

@@ -160,10 +160,6 @@ class Client:
         asked = {"Accept": _ACCEPT[kind]}
         if headers:
             asked.update((name, value) for name, value in headers.items() if value.isprintable())
-        connector = session.connector
-        assert isinstance(connector, _Connector)
-        if connector.crowded():
-            asked["Connection"] = "close"
         request = session.request(
             method, URL(target.url, encoded=True), headers=asked, data=data, allow_redirects=False
         )
@@ -229,7 +225,7 @@ _sending: ContextVar[Callable[[], None] | None] = ContextVar("_sending", default
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connections that count what they receive, and know how many idle ones are kept."""
+    """Connections that count what they receive; tells when a request goes out; keeps a bounded number of idle ones."""
 
     def __init__(self, *, resolver: Resolver, **options: Any) -> None:
         super().__init__(resolver=resolver, **options)
@@ -238,12 +234,11 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout) -> Connection:
         connection = await super().connect(req, traces, timeout)
+        if len(self._conns) > IDLE_CONNECTIONS and connection.protocol is not None:
+            connection.protocol.force_close()
         if (sent := _sending.get()) is not None:
             sent()
         return connection
-
-    def crowded(self) -> bool:
-        return len(self._conns) > IDLE_CONNECTIONS
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         await super().close(abort_ssl=abort_ssl)
