@@ -18,10 +18,21 @@ from connectors.dialling import Forbidden, Guard, Resolver, SystemResolver, bad_
 
 @pytest.mark.parametrize(
     "address",
-    (
-        "1.1.1.1 8.8.8.8 104.16.0.1 192.0.1.1 172.32.0.1 100.128.0.1 223.255.255.254 198.20.0.1 2606:4700::1 "
-        "2a00:1450:4001::1 2001:4860:4860::8888 2400:cb00::1 ::ffff:8.8.8.8"
-    ).split(),
+    [
+        "1.1.1.1",
+        "8.8.8.8",
+        "104.16.0.1",
+        "192.0.1.1",
+        "172.32.0.1",
+        "100.128.0.1",
+        "223.255.255.254",
+        "198.20.0.1",
+        "2606:4700::1",
+        "2a00:1450:4001::1",
+        "2001:4860:4860::8888",
+        "2400:cb00::1",
+        "::ffff:8.8.8.8",
+    ],
 )
 def test_public_addresses_may_be_dialled(address: str) -> None:
     assert Guard().permits(address)
