@@ -27,6 +27,8 @@ def absolute(said: str | None, *bases: str | None) -> str | None:
         said = said.replace("&amp;", "&")
     if "&#" in said:
         said = html.unescape(said)
+    if " " in said and "/" not in said:
+        return None  # words
     said = said.replace(" ", "%20")
     if _NO_SCHEME.match(said):
         said = f"http://{said}"

@@ -119,6 +119,7 @@ class _Feed:
     def entry(self, item: Element) -> Entry:
         base = _base(item, self.base, self.url)
         published, updated = _time(item, _PUBLISHED, self.latest), _time(item, _UPDATED, self.latest)
+        updated = updated or parse_time(item.attributes.get("lastmod"), latest=self.latest)  # CDF
         return make_entry(
             feed=self.name,
             outlet=self.title,
@@ -160,7 +161,8 @@ def _said_addresses(item: Element) -> Iterator[tuple[str | None, Element]]:
             yield said, guid
     for key in ("rdf:about", "about", "href"):
         yield item.attributes.get(key), item
-    yield item.words("dc:identifier"), item
+    if (said := item.words("dc:identifier") or "").startswith(("http://", "https://")):
+        yield said, item
     for link in links:
         if "self" in _relations(link):
             yield link.attributes.get("href"), link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import unicodedata
@@ -63,10 +64,10 @@ def _read(value: str | float | None) -> dt.datetime | None:
     if len(value) > 2 * LONGEST:
         return None
     value = value.strip()
-    try:
-        return _settle(dt.datetime.fromisoformat(value))
-    except ValueError:
-        return _tolerant(fold(value.translate(_TO_ASCII_DIGITS)))
+    if not value.isdigit():  # else the library takes seconds since 1970 for the year 1710
+        with contextlib.suppress(ValueError):
+            return _settle(dt.datetime.fromisoformat(value))
+    return _tolerant(fold(value.translate(_TO_ASCII_DIGITS)))
 
 
 def fold(words: str) -> str:
