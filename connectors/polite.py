@@ -21,6 +21,7 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 HOSTS = 10_000  # remembered; one that waits for something is never forgotten
 LONGEST_WAIT = 60.0  # seconds a request waits for a host that asked for a pause; beyond, it fails and says so
 LONGEST_HOLD = 24 * 3_600.0  # seconds; a longer Retry-After is taken for a mistake
+SLOWER_SECONDS = 24 * 3_600.0  # how long a host that answered 429 is asked more slowly than it says
 HOLD = 30.0  # seconds of pause after a 429 that names none, doubled with each one that follows
 SLOWEST = SLOW * 4  # what a host counts as that did not answer in time: two quick answers make it quick again
 #: Headers that may follow a redirect to another origin: what is asked for, nothing about who asks.
@@ -36,6 +37,8 @@ class _Host:
     last_start: float = -math.inf
     held_until: float = 0.0
     holds: int = 0
+    slower: float = 0.0  # seconds between requests, learnt from answers 429
+    slower_until: float = 0.0
     users: int = 0
     seconds: float | None = None  # that its answers take, the newest counting half; None before the first
 
@@ -125,7 +128,7 @@ class PoliteClient:
                         lost = True  # many end an idle connection just when it is used: once more, in the host's time
         finally:
             host.users -= 1
-        self._hold(host, response)
+        self._hold(host, response, delay)
         return response
 
     async def _try(
@@ -177,6 +180,8 @@ class PoliteClient:
                     retryable=True,
                     after=host.held_until - now,
                 )
+            if now < host.slower_until:
+                delay = max(delay, host.slower)
             when = max(host.last_start + delay, host.held_until)
             if when > now:
                 await self._clock.sleep_until(when)
@@ -186,11 +191,15 @@ class PoliteClient:
                 return place
             self._lanes.leave(place)  # it asked for a pause while we waited for a connection
 
-    def _hold(self, host: _Host, response: Response) -> None:
+    def _hold(self, host: _Host, response: Response, delay: float) -> None:
         if response.status not in (429, 503):
             host.holds = 0
             return
         now = self._clock.now()
+        if response.status == 429:  # else a redirect inside a host that counts would never get to its end
+            slower = host.slower if now < host.slower_until else 0.0
+            host.slower = min(2 * max(delay, slower, 0.5), LONGEST_DELAY)
+            host.slower_until = now + SLOWER_SECONDS
         seconds = retry_after(response.header("retry-after"), now)
         if seconds is None:
             if response.status == 503:

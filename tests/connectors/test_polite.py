@@ -205,7 +205,7 @@ def test_retry_after_holds_the_whole_host(run: Callable[..., Web]) -> None:
         assert reasons(await pages(client, *urls)) == ["429", "200", "200", "200"]
 
     web = run(work, script)
-    assert web.times("a.test") == [1.0, 21.0, 22.0]
+    assert web.times("a.test") == [1.0, 21.0, 23.0]  # and it is asked more slowly from then on
     assert web.times("b.test") == [1.0]
 
 
@@ -234,7 +234,18 @@ def test_a_429_that_names_no_pause_gets_one_that_doubles(run: Callable[..., Web]
         host_connections=1,
     )
     gaps = [round(b - a) for a, b in zip(web.times(), web.times()[1:], strict=False)]
-    assert gaps == [HOLD, 2 * HOLD, 1, HOLD]
+    assert gaps == [HOLD, 2 * HOLD, 4, HOLD]
+
+
+def test_a_host_that_answers_429_is_asked_ever_more_slowly_for_a_day(run: Callable[..., Web]) -> None:
+    answers = iter([response(429, retry_after="0")] * 8)
+    web = run(
+        lambda c: pages(c, *(f"http://a.test/{n}" for n in range(10))),
+        lambda url: nothing(url) or next(answers, response(200)),
+        host_connections=1,
+    )
+    gaps = [round(b - a) for a, b in zip(web.times(), web.times()[1:], strict=False)]
+    assert gaps == [2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
 @pytest.mark.parametrize(
