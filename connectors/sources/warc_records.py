@@ -24,10 +24,11 @@ _GZIP = 31  # zlib's window bits for its largest window in a gzip frame
 _MAGIC = b"\x1f\x8b\x08"
 _MARK = b"WARC/"
 _BREAKS = re.compile(rb"[\r\n\0]*")  # zeros: padding, or what a power cut leaves
-_HEAD_END = re.compile(rb"\r?\n\r?\n|\n(?=WARC/\d)")
-_NEXT = re.compile(rb"\nWARC/\d")
-_TAIL = 6  # bytes of `_NEXT` that the end of a buffer may hold without all of it
-_FIRST = re.compile(rb"WARC/\d\.\d\d?[ \t]*\r?\n")
+_FIRST = rb"WARC/\d\.\d\d?[ \t]{0,8}\r?\n"
+_VERSION = re.compile(_FIRST)
+_NEXT = re.compile(_FIRST + rb"[A-Za-z][\w-]{0,60}:")  # anywhere: what was torn has no line end before it
+_TAIL = 96  # bytes of that which may stand at the end of a buffer
+_HEAD_END = re.compile(rb"\r?\n\r?\n|" + _FIRST)
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _WASTED = 4  # times the file's size: what may be unpacked in vain behind broken members
 _HASHES = frozenset(("sha1", "sha256", "sha512", "md5"))
@@ -71,8 +72,8 @@ def read_records(file: BinaryIO, limit: int) -> Iterator[WarcRecord | Broken]:
 
     limit: longest block that is kept whole, in bytes.
     """
-    zipped = file.read(2) == _MAGIC[:2]
-    file.seek(0)
+    start = file.read(PROBE)
+    zipped = start.startswith(_MAGIC[:2]) or (_MARK not in start and _MAGIC in start)
     stream = _Zipped(file) if zipped else _Plain(file)
     while True:
         try:
@@ -175,10 +176,10 @@ def _head(stream: _Plain) -> int | None:
         return None
     looked = 0
     while True:
-        found = _HEAD_END.search(stream.buffer, max(0, looked - _TAIL), LONGEST_HEAD)
+        found = _HEAD_END.search(stream.buffer, max(len(_MARK), looked - _TAIL), LONGEST_HEAD)
         if found:
-            blank = found.end() - found.start() > 1
-            return found.end() if blank and _FIRST.match(stream.buffer) else None
+            blank = not found[0].startswith(_MARK)
+            return found.end() if blank and _VERSION.match(stream.buffer) else None
         looked = len(stream.buffer)
         if looked >= LONGEST_HEAD or not stream.fill(looked + 1):
             return None
@@ -202,11 +203,11 @@ def _ends(stream: _Plain, total: int) -> bool:
 def _pass_over(stream: _Plain, skip: int, error: str) -> Broken:
     """Goes to the next beginning of a record behind `skip` bytes, or to the end of the member. Raises: _Damaged."""
     offset, data = stream.place if stream.fresh else stream.plain, bytes(stream.buffer[:KEPT])
-    start = max(0, skip - 1)
+    start = max(1, skip)
     while True:
         found = _NEXT.search(stream.buffer, start)
         if found:
-            stream.drop(found.start() + 1)
+            stream.drop(found.start())
             break
         keep = min(_TAIL, len(stream.buffer) - start)
         stream.drop(len(stream.buffer) - keep)

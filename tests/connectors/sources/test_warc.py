@@ -235,6 +235,18 @@ def test_garbage_between_members_is_one_reject(tmp_path: Path, garbage: bytes) -
     assert reasons(read(tmp_path, zipped([ONE]) + garbage + zipped([ONE]))) == ["article", "bad-archive", "article"]
 
 
+def test_a_compressed_file_without_its_beginning_is_still_one(tmp_path: Path) -> None:
+    found = read(tmp_path, zipped([others(n) for n in range(3)])[2:])
+    assert reasons(found) == ["bad-archive", "article", "article"]
+
+
+def test_a_record_torn_in_its_header_takes_nothing_of_the_next(tmp_path: Path) -> None:
+    for torn in range(1, record(answer()).index(b"HTTP/1.1")):
+        found = read(tmp_path, others(1) + others(2)[:torn] + others(3), "x.warc")
+        assert [article.url for article in articles(found)][-1:] == ["https://www.example.net/news/3"], torn
+        assert len(articles(found)) + len(rejects(found)) <= 3
+
+
 def test_zeros_between_and_behind_members_are_nothing(tmp_path: Path) -> None:
     assert reasons(read(tmp_path, zipped([ONE]) + bytes(100_000) + zipped([ONE]) + b"\0")) == ["article"] * 2
 
