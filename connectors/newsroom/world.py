@@ -260,6 +260,13 @@ class World:
     def headline(self, story: Story, revision: int) -> str:
         return prose.headline(f"{self.plan.seed} {story.key} {story.headlines(revision)}", self.language(story))
 
+    def text(self, story: Story, revision: int, where: str) -> tuple[str, ...]:
+        """Its paragraphs as they stand on the page ("P"), whole in a feed ("F") or shortened in one ("S")."""
+        if where == "S":
+            seed = f"{self.plan.seed} {story.key}"
+            return (prose.summary(seed, self.language(story), revision - 1, story.token(revision, "S")),)
+        return self._paragraphs(story, revision, where)
+
     def language(self, story: Story) -> str:
         return self.outlets[story.outlet].language
 
@@ -351,14 +358,13 @@ class World:
         outlet = self.outlets[feed.outlet]
         address = self.address(story, time)
         headline = self.headline(story, revision)
-        seed = f"{self.plan.seed} {story.key}"
         edited = [at for at, _ in story.edits if at <= time]
         return listings.Item(
             link=self._link(feed, outlet, story, address),
             address=address,
             guid=_guid(feed, outlet, story, address, headline),
             headline=headline,
-            summary=prose.summary(seed, outlet.language, revision - 1, story.token(revision, "S")),
+            summary=self.text(story, revision, "S")[0],
             whole=self._paragraphs(story, revision, "F") if feed.dialect.endswith("full") else (),
             author=self._author(story),
             section=_section(outlet, story)[0],

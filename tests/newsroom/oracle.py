@@ -5,6 +5,7 @@ Every question gives numbers and a list of faults in words; an empty list is wha
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import sqlite3
 from collections import Counter, defaultdict
@@ -23,6 +24,7 @@ from pipeline.log.sqlite import SqliteLog
 
 TOKEN = re.compile(r"NR(\d\d-\d{4})-(\d+)([PFS])")
 WORKING = ("etag", "both", "modified", "weak")  # validators that tell the truth
+WORDLESS = ("news", "news-gz", "index")  # dialects without any text but headlines
 SPANS = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)  # when pages are read again: the default of feeds.recheck
 LATE = 900.0 + 1_800.0  # seconds that a re-check may come late: spread on purpose, and its host's queue
 PROMPT = 1_800.0  # seconds within which a page is read once a feed announced a change of it
@@ -46,6 +48,9 @@ class Arrived:
     partial: bool
     tokens: frozenset[tuple[str, int, str]]
     title: str | None
+    body: str
+    published: float | None
+    language: str | None
 
 
 @dataclass(slots=True)
@@ -82,7 +87,18 @@ def _verdict(verdict: dict[str, Any]) -> tuple[str, int, str]:
 
 def _arrived(article: dict[str, Any]) -> Arrived:
     found = frozenset((key, int(n), where) for key, n, where in TOKEN.findall(article["body"]))
-    return Arrived(article["id"], article["content_hash"], article["url"], article["partial"], found, article["title"])
+    said = article["published"]
+    return Arrived(
+        id=article["id"],
+        content=article["content_hash"],
+        url=article["url"],
+        partial=article["partial"],
+        tokens=found,
+        title=article["title"],
+        body=article["body"],
+        published=dt.datetime.fromisoformat(said).timestamp() if said else None,
+        language=article["language"],
+    )
 
 
 class Oracle:
@@ -277,12 +293,10 @@ class Oracle:
         """Every revision that a feed showed at a poll stands in the store, unless it was replaced at once."""
         out, shown = Finding(), {}
         for access in self.accesses:
-            if access.kind != "feed" or access.status != 200 or access.trouble or not access.complete:
+            if access.kind not in ("feed", "child") or access.status != 200 or access.trouble or not access.complete:
                 continue
             feed = self.world.feeds[int(access.key.removeprefix("feed"))]
-            if feed.dialect == "index":
-                continue
-            for story in self.world.listed(feed, access.time):
+            for story in self._shown(feed, access):
                 shown.setdefault((story.key, story.revision(access.time)), (feed, access.time))
         excused: Counter[str] = Counter()
         for (key, revision), (feed, time) in sorted(shown.items()):
@@ -364,6 +378,33 @@ class Oracle:
                 out.faults.append(f"{self.store.rows['verdicts']} rows of {len(self.store.verdicts)} verdicts")
         return out
 
+    def faithful(self) -> Finding:
+        """What stands in the store is what the outlet wrote: headline, text, time and language, whatever the charset,
+        the dialect of the feed, and what stood around the text."""
+        out = Finding({"articles compared": 0})
+        for article in self.store.articles:
+            if len(article.tokens) != 1:
+                continue
+            ((key, revision, where),) = article.tokens
+            story = self.world.story(key)
+            out.numbers["articles compared"] += 1
+            name = f"story {key}, revision {revision}{where}"
+            wanted = _words(" ".join(self.world.text(story, revision, where)))
+            if wanted not in _words(article.body):
+                out.faults.append(f"{name}: its text came in otherwise: {article.body[:80]!r}")
+            elif len(_words(article.body)) > len(wanted) + 3 and self.world.outlets[story.outlet].template != "tables":
+                out.faults.append(f"{name}: more than its text came in: {article.body[-80:]!r}")
+            if article.title != self.world.headline(story, revision):
+                out.faults.append(f"{name}: its headline came in as {article.title!r}")
+            times = [story.published, *story.redated[1:]] if story.redated else [story.published]
+            if article.published not in times:
+                out.faults.append(f"{name}: published {article.published}, not {times}")
+            if article.language != self.world.language(story):
+                out.faults.append(f"{name}: language {article.language}")
+            if article.partial != (where == "S"):
+                out.faults.append(f"{name}: partial is {article.partial}")
+        return out
+
     def caught(self) -> Finding:
         """Every story came in, in any form, unless no feed that could be read named it."""
         wanted = [s for s in self.world.stories if self.world.plan.start <= s.published < self.end - 4 * HOUR]
@@ -390,7 +431,7 @@ class Oracle:
 
     def all(self) -> dict[str, Finding]:
         names = ("rates", "robots", "agents", "unchanged", "recovered", "polled", "gone")
-        names += ("served", "announced", "rechecked", "once", "caught")
+        names += ("served", "announced", "rechecked", "once", "faithful", "caught")
         return {name: getattr(self, name)() for name in names}
 
     def _headline_alone(self, article: Arrived) -> bool:
@@ -399,11 +440,19 @@ class Oracle:
         story = next(barred, None)
         return story is not None and article.partial and article.title == self.world.headline(story, 1)
 
+    def _shown(self, feed: Feed, access: Access) -> list[Story]:
+        """The stories that an answer names; the list of an index names none itself."""
+        if feed.dialect != "index":
+            return self.world.listed(feed, access.time)
+        day = re.search(r"sitemap-([\d-]+)\.xml$", access.target)
+        listed = self.world.listed(feed, access.time, everything=True) if day else []
+        return [s for s in listed if day and _day(s.published) == day[1]]
+
     # -- excuses -------------------------------------------------------------------------------------------------------
 
     def _excuse(self, story: Story, feed: Feed, revision: int, time: float) -> str:
         """Why a revision that a feed showed may be missing."""
-        if story.barred and feed.dialect in ("news", "news-gz"):
+        if story.barred and feed.dialect in WORDLESS:
             return "barred by robots.txt, and the feed gives no text"
         host = self.world.outlets[story.outlet]
         until = time + PROMPT
@@ -426,7 +475,7 @@ class Oracle:
             return "its feed is barred by robots.txt"
         if feed.gone is not None and feed.gone < until:
             return "its feed is gone"
-        if story.barred and feed.dialect in ("news", "news-gz", "index", "json"):
+        if story.barred and feed.dialect in WORDLESS:
             return "barred by robots.txt, and the feed gives no text"
         if story.gone and story.gone[0] < until:
             return "gone within four hours"
@@ -460,3 +509,11 @@ class Oracle:
 
     def _near_break(self, time: float) -> bool:
         return any(abs(b - time) <= 60.0 for b in self.breaks)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _day(time: float) -> str:
+    return dt.datetime.fromtimestamp(time, dt.UTC).date().isoformat()

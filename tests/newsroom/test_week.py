@@ -35,6 +35,12 @@ def test_a_revision_stands_once_in_the_store_and_nothing_else_does(oracle: Oracl
     assert oracle.once().faults == []
 
 
+def test_what_is_stored_is_what_the_outlet_wrote(oracle: Oracle) -> None:
+    found = oracle.faithful()
+    assert found.numbers["articles compared"] > 200
+    assert found.faults == []
+
+
 def test_every_story_that_a_readable_feed_named_is_stored(oracle: Oracle) -> None:
     assert oracle.caught().faults == []
 
