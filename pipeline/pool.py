@@ -159,10 +159,17 @@ class Pool:
 
     def _hand_out(self, children: list[_Child]) -> None:
         for child in children:
-            if child.task is None and child.ready and child.alive and self._waiting:
-                task = self._waiting.popleft()
+            if child.task is None and child.ready and child.alive and (task := self._next_task()):
                 if not child.start(task):
                     self._waiting.appendleft(task)
+
+    def _next_task(self) -> _Task | None:
+        """The first task that nobody cancelled while it waited; from now on nobody can."""
+        while self._waiting:
+            task = self._waiting.popleft()
+            if task.future.running() or task.future.set_running_or_notify_cancel():
+                return task
+        return None
 
     def _abandon(self, children: list[_Child], why: str) -> None:
         for child in children:

@@ -243,6 +243,19 @@ def test_preparing_a_child_is_no_tasks_time() -> None:
         slow.close()
 
 
+def test_a_task_that_is_cancelled_costs_no_other() -> None:
+    pool = Pool(1)
+    try:
+        futures = [pool.submit(9, slowly, n) for n in range(60)]
+        cancelled = [n for n, future in enumerate(futures) if n % 3 and future.cancel()]
+        for n, future in enumerate(futures):
+            assert future.cancelled() if n in cancelled else result(future) == n
+        assert cancelled
+        assert pool.call(9, add, 1, 2) == 3
+    finally:
+        pool.close()
+
+
 def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path: Path) -> None:
     code = "import os, time; from pipeline.pool import Pool; Pool(1).call(9, os.getpid); print(1, flush=True)"
     command = [sys.executable, "-c", f"{code}; time.sleep(60)"]
