@@ -27,6 +27,7 @@ from connectors.recheck import check_after_change, counted_from, forget_at, next
 from connectors.responses import FetchFailed, Kind, Response
 from connectors.sources.pages import entry_article, page_article
 from connectors.urls import canonical_url, host_of
+from connectors.warc import Known
 from pipeline.config import FeedSettings, FetchSettings
 from pipeline.errors import RasdError, StoragePaused, Unusable
 from pipeline.records import Archived, Article, Entry, Reject
@@ -60,9 +61,11 @@ class Getter(Protocol):
 class Keeper(Protocol):
     """`connectors.warc.WarcWriter`."""
 
-    async def keep(self, response: Response, kind: Kind, entry: Entry | None = None) -> Archived: ...
+    async def keep(
+        self, response: Response, kind: Kind, entry: Entry | None = None, *, known: Known | None = None
+    ) -> Archived: ...
 
-    async def keep_entry(self, entry: Entry) -> Archived: ...
+    async def keep_entry(self, entry: Entry, url: str | None = None, *, known: Known | None = None) -> Archived: ...
 
 
 class Clean(Protocol):
@@ -193,7 +196,7 @@ class Fetcher:
     @property
     def idle(self) -> bool:
         """True if no page is being read and none is due."""
-        return not self._reading and not self.frontier.busy(self._clock.now())
+        return not self._reading and self._over.empty() and not self.frontier.busy(self._clock.now())
 
     async def close(self) -> None:
         """Closes the frontier. Call it when `run` is over."""
@@ -285,14 +288,20 @@ class Fetcher:
             return self._unchanged(row, memory, response)
         if reason := dead_end(address, response):
             raise _Failed(reason, f"{response.url} is no article ({reason})", memory=_validators(memory, response, raw))
+        known = _known(row, canonical_url(response.url) != canonical_url(address))
         self._bytes += len(response.raw) + len(response.body)
         try:
-            archive = await self._archive.keep(response, "page", row.entry)
+            archive = await self._archive.keep(response, "page", row.entry, known=known)
             page = await self._cleaned(row, response, archive, _validators(memory, response, raw))
         finally:
             self._bytes -= len(response.raw) + len(response.body)
         article = page_article(page, response.url, response.fetched, archive, row.entry)
-        return await self._article(row, _validators(memory, response, raw), article, address)
+        if known is not None:
+            try:
+                article = known.settle(article)
+            except Unusable as e:
+                raise _Failed(e.reason, str(e), memory=memory) from e
+        return await self._article(row, _validators(memory, response, raw), article)
 
     async def _get(self, row: Row, address: str) -> Response:
         """An answer of status 200 or 304. Raises: _Failed."""
@@ -340,14 +349,11 @@ class Fetcher:
                 e.reason, f"{response.url}: {e}", passing=again, archive=archive, url=response.url, memory=known
             ) from e
 
-    async def _article(self, row: Row, memory: Memory, article: Article, address: str) -> _Read:
+    async def _article(self, row: Row, memory: Memory, article: Article) -> _Read:
         """What the article of a page means beside what went on before."""
         now = self._clock.now()
         if memory.article is None:
             return await self._first(row, memory, article, now)
-        if _moved_away(memory, article, row, address):
-            raise _Failed("soft-404", f"{address} leads to another article now", memory=row.memory)
-        article = _pinned(article, memory)
         if article.content_hash == memory.content:
             return self._unchanged(row, memory, None)
         changed = memory.content is not None and not memory.from_feed
@@ -410,21 +416,24 @@ class Fetcher:
 
     async def _feed_text(self, row: Row, memory: Memory, failed: _Failed, state: State, due: float | None) -> _Read:
         entry = row.entry
-        where = memory.canonical or failed.url or address_of(entry)
+        where = failed.url or address_of(entry)
+        if where is None:  # a front page is the address of no article
+            entry = replace(entry, url=None)
+        known = _known(row, moved=False)
         try:
-            article = entry_article(replace(entry, url=where))
+            article = entry_article(entry, where)
         except Unusable:
-            known, memory = memory.refused, replace(memory, refused=failed.reason)
-            if known == failed.reason or memory.content is not None:
+            before, memory = memory.refused, replace(memory, refused=failed.reason)
+            if before == failed.reason or memory.content is not None:
                 return self._settle(row, memory, None, state, due, why=failed.reason)
             self.counts.rejects[failed.reason] += 1
             rejected = _reject(entry, failed.reason, str(failed), failed.archive)
             return self._settle(row, memory, rejected, state, due, why=failed.reason)
         memory = replace(memory, refused=failed.reason)
-        article = _pinned(article, memory) if memory.article else article
+        article = known.settle(article) if known is not None else article
         if article.content_hash == memory.content:
             return self._settle(row, memory, None, state, due, why=failed.reason)
-        archive = await self._archive.keep_entry(replace(entry, url=where))
+        archive = await self._archive.keep_entry(entry, where, known=known)
         article = replace(article, archive=archive)
         self.counts.feed_texts += 1
         if memory.content is None:
@@ -525,19 +534,19 @@ def _went_on(memory: Memory, article: Article, *, from_feed: bool) -> Memory:
     )
 
 
-def _pinned(article: Article, memory: Memory) -> Article:
-    """The article under the identity that its page went on first."""
-    if memory.article is None or article.id == memory.article:
-        return article
-    return replace(article, id=memory.article, canonical_url=memory.canonical)
-
-
-def _moved_away(memory: Memory, article: Article, row: Row, address: str) -> bool:
-    """Whether a page that was read before now shows another article: it was redirected, to what says another address
-    and another headline of itself."""
-    if memory.content is None or memory.from_feed or article.canonical_url in (memory.canonical, row.key):
-        return False
-    return canonical_url(article.url) != canonical_url(address) and article.title != memory.title
+def _known(row: Row, moved: bool) -> Known | None:
+    """What earlier readings settled of the page. moved: whether the answer came from another address than was asked."""
+    memory = row.memory
+    if memory is None or memory.article is None:
+        return None
+    moved = moved and memory.content is not None and not memory.from_feed
+    return Known(
+        article=memory.article,
+        canonical=memory.canonical,
+        moved=moved,
+        key=row.key if moved else None,
+        title=memory.title if moved else None,
+    )
 
 
 def _reject(entry: Entry, reason: str, words: str, archive: Archived | None) -> Reject:

@@ -16,6 +16,7 @@ from connectors.newsroom.clock import SimulatedClock
 from connectors.recheck import RETRIES
 from connectors.responses import FetchFailed, Hop, Kind, Response
 from connectors.urls import canonical_url
+from connectors.warc import Known
 from pipeline.config import FetchSettings
 from pipeline.errors import Stalled, StoragePaused, Unusable
 from pipeline.records import Archived, Article, Entry, Reject
@@ -93,11 +94,13 @@ class World:
             raise answer
         return answer if isinstance(answer, Response) else answer(headers or {})
 
-    async def keep(self, response: Response, kind: Kind, entry: Entry | None = None) -> Archived:
+    async def keep(
+        self, response: Response, kind: Kind, entry: Entry | None = None, *, known: Known | None = None
+    ) -> Archived:
         self.log.append("archived")
         return Archived(file="a.warc.gz", offset=len(self.log), length=1)
 
-    async def keep_entry(self, entry: Entry) -> Archived:
+    async def keep_entry(self, entry: Entry, url: str | None = None, *, known: Known | None = None) -> Archived:
         self.log.append("archived")
         return Archived(file="a.warc.gz", offset=len(self.log), length=1)
 
