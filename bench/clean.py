@@ -2,9 +2,9 @@
 
     python -m bench.clean [--pages N] [--processes N] [--rounds N] [--misses]
 
-Quality: words of the body found against words of the article as it was written (`bench.pages`), and the reasons given for
-pages that hold no article. Speed: pages/s of `clean_page` and of `trafilatura.extract(html, fast=True,
-include_comments=False)` in child processes that have loaded everything, in turns, the best round of each.
+Quality: words of the body found against words of the article as it was written (`bench.pages`), headlines, and the
+reasons given for pages that hold no article. Speed: pages/s of `clean_page` and of `trafilatura.extract(html,
+fast=True, include_comments=False)` in child processes that have loaded everything, in turns, the best round of each.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ def main() -> None:
 
 
 def quality(misses: bool) -> None:
-    for name, clean in (
-        ("clean_page", _ours),
-        ("bare trafilatura, fast", _bare_page),
-        ("bare trafilatura", _slow_page),
-    ):
+    for name, clean in CLEANERS.items():
         found = wanted = right = exact = 0
         for page in article_pages():
             body = clean(page)
@@ -46,12 +42,11 @@ def quality(misses: bool) -> None:
             found, wanted, right = found + got.total(), wanted + want.total(), right + common
             exact += body.split() == page.text.split()
             if misses and clean is _ours and body.split() != page.text.split():
-                print(
-                    f"  {page.name}: lost {sorted((want - got).elements())[:30]}, too much {sorted((got - want).elements())[:30]}"
-                )
+                lost, more = sorted((want - got).elements()), sorted((got - want).elements())
+                print(f"  {page.name}: lost {lost[:30]}, too much {more[:30]}")
         precision, recall = right / max(1, found), right / wanted
-        print(f"{name}: precision {precision:.4f}, recall {recall:.4f}, F1 {2 * precision * recall / (precision + recall):.4f}, "
-              f"{exact} of {len(article_pages())} to the word")  # fmt: skip
+        f1 = 2 * precision * recall / (precision + recall)
+        print(f"{name}: precision {precision:.4f}, recall {recall:.4f}, F1 {f1:.4f}, {exact} to the word")
     pages = [(page, clean_page(page.html, page.url)) for page in article_pages()]
     titles = [found.title for page, found in pages if found.title != page.title]
     print(f"headlines right: {len(pages) - len(titles)} of {len(pages)}", *(titles if misses else ()))
@@ -85,6 +80,13 @@ def _slow_page(page: SavedPage) -> str:
     from trafilatura import extract
 
     return extract(page.html, include_comments=False) or ""
+
+
+CLEANERS: dict[str, Callable[[SavedPage], str]] = {
+    "clean_page": _ours,
+    "bare trafilatura, fast": _bare_page,
+    "bare trafilatura": _slow_page,
+}
 
 
 def bare(html: bytes) -> str:

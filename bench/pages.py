@@ -508,6 +508,113 @@ def author_box(s: Story) -> str:
       <h3>{s.w["comments"]}</h3><p>{s.w["comment"]}</p></div>{footer(s)}""")  # fmt: skip
 
 
+@layout
+def inline_links(s: Story) -> tuple[str, str]:
+    texts = [f'{t} <a href="/r/{n}">{s.links[n % 6]}</a>, {s.w["author"]}.' for n, t in enumerate(s.paragraphs)]
+    page = document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="body">{"".join(f"<p>{t}</p>" for t in texts)}</div></article>
+      {footer(s)}""")  # fmt: skip
+    return page, "\n".join(f"{t} {s.links[n % 6]}, {s.w['author']}." for n, t in enumerate(s.paragraphs))
+
+
+@layout
+def linked_headline(s: Story) -> str:
+    return document(s, f"""{nav(s)}<div class="posts"><div class="post"><h2 class="title"><a href="{s.url}">{s.title}</a></h2>
+      <small>{s.w["date"]} {s.w["author"]}</small><div class="entry">{ps(s.paragraphs)}</div><p class="postmetadata">{s.w["tags"]}:
+      <a href="/t/1">{s.links[2]}</a></p></div></div><div id="side"><ul>{"".join(f'<li><a href="/r/{n}">{t}</a></li>' for n, t in enumerate(s.links))}
+      </ul></div>{footer(s)}""")  # fmt: skip
+
+
+@layout
+def section_for_each_paragraph(s: Story) -> str:
+    body = "".join(
+        f'<section class="block block--text"><div class="rich"><p>{t}</p></div></section>' for t in s.paragraphs
+    )
+    return document(s, f"""{cookie(s)}{nav(s)}<main><header class="hero"><h1>{s.title}</h1></header>{body}
+      <section class="block block--promo">{newsletter(s)}</section></main>{footer(s)}""")  # fmt: skip
+
+
+@layout
+def one_paragraph(s: Story) -> tuple[str, str]:
+    text = " ".join(s.paragraphs)
+    return document(
+        s, f'{nav(s)}<div class="c1"><h1>{s.title}</h1><p class="c2">{text}</p></div>{related(s)}{footer(s)}', ""
+    ), text
+
+
+@layout
+def key_points(s: Story) -> tuple[str, str]:
+    points = [t.split(". ")[0][:110] + "." for t in s.paragraphs[:3]]
+    page = document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="article-body"><ul class="points">{"".join(f"<li>{t}</li>" for t in points)}</ul>
+      {ps(s.paragraphs)}</div></article>{footer(s)}""")  # fmt: skip
+    return page, "\n".join([*points, *s.paragraphs])
+
+
+@layout
+def film_with_text(s: Story) -> str:
+    return document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="video"><video src="/v.mp4"></video></div>
+      <div class="post-content">{ps(s.paragraphs)}</div></article>{footer(s)}""", meta(s) + linked(s)
+      + '<script type="application/ld+json">{"@type":"VideoObject","name":"x"}</script>')  # fmt: skip
+
+
+@layout
+def prose_about_the_web(s: Story) -> tuple[str, str]:
+    more = {
+        "ar": ("شاهد عيان من أهالي البلدة قال إن الصفحة غير موجودة على موقع البلدية منذ صباح اليوم.",
+               "وأعلنت الوزارة أنها تستخدم ملفات تعريف الارتباط في موقعها الجديد، وأن الخدمة للمشتركين فيها مجانية تماماً.",
+               "المزيد من القوات وصل إلى البلدة مساء أمس قادماً من العاصمة بحسب المصدر نفسه."),
+        "en": ("Watch towers around the town were manned again, and the council said its page was not found on the web.",
+               "The ministry said it used cookies on the new site, and that the service would be free for subscribers too.",
+               "More from the same source: reinforcements had reached the town from the capital the evening before."),
+    }[s.language]  # fmt: skip
+    texts = (*s.paragraphs[:2], *more, *s.paragraphs[2:])
+    return document(
+        s, f'{nav(s)}<article><h1>{s.title}</h1><div class="text">{ps(texts)}</div></article>{footer(s)}'
+    ), "\n".join(texts)
+
+
+@layout
+def short_with_an_account(s: Story) -> tuple[str, str]:
+    texts = (s.paragraphs[0], s.paragraphs[1][:-1] + "…")
+    account = {"ar": "تسجيل الدخول", "en": "Sign in or register"}[s.language]
+    page = document(s, f"""<div class="top"><a href="/login">{account}</a></div>{nav(s)}<article><h1>{s.title}</h1><div class="text">{ps(texts)}</div>
+      </article>{related(s)}{footer(s)}""")  # fmt: skip
+    return page, "\n".join(texts)
+
+
+@layout
+def printed_twice(s: Story) -> str:
+    return document(s, f"""{nav(s)}<div class="article-details"><h1>{s.title}</h1><div class="article-text">{ps(s.paragraphs)}</div></div>
+      <div class="print-version" style="display:none"><h1>{s.title}</h1>{ps(s.paragraphs)}</div>{footer(s)}""")  # fmt: skip
+
+
+@layout
+def cards_with_summaries(s: Story) -> str:
+    second = story(s.number + 7000, s.language)
+    cards = "".join(
+        f'<div class="c-card"><a href="/r/{n}"><img></a><div><h3><a href="/r/{n}">{s.links[n]}</a></h3><p>{t[:170]}</p><span>{s.w["date"]}</span></div></div>'
+        for n, t in enumerate(second.paragraphs[:6])
+    )
+    return document(s, f"""{nav(s)}<div class="grid"><div class="g8"><h1>{s.title}</h1><div class="details">{ps(s.paragraphs)}</div></div>
+      <div class="g4">{cards}</div></div>{footer(s)}""", head=meta(s))  # fmt: skip
+
+
+@layout
+def spans_and_breaks(s: Story) -> str:
+    body = "".join(f'<span style="font-size:18px"><span dir="rtl">{t}</span></span><br><br>' for t in s.paragraphs)
+    return document(s, f"""{nav(s)}<div class="ar_news_view"><span class="ttl">{s.title}</span><br><i>{s.w["date"]}</i><br>{body}
+      <b>{s.w["views"]}</b></div><div class="lst">{related(s, s.w["most"])}</div><center>{s.w["rights"]}</center>""", head="")  # fmt: skip
+
+
+@layout
+def interview(s: Story) -> tuple[str, str]:
+    asked = {"ar": "كيف تصفون ما حدث في البلدة؟", "en": "How would you describe what happened in the town?"}[s.language]
+    body = "".join(f"<p><strong>{asked} {n}</strong></p><p>{t}</p>" for n, t in enumerate(s.paragraphs))
+    page = document(
+        s, f'{nav(s)}<article><h1>{s.title}</h1><div class="entry-content">{body}{share(s)}</div></article>{footer(s)}'
+    )
+    return page, "\n".join(f"{asked} {n}\n{t}" for n, t in enumerate(s.paragraphs))
+
+
 # -- pages without an article ----------------------------------------------------------------------------------------
 
 _MESSAGES = {
@@ -687,6 +794,39 @@ def robot_page(s: Story) -> str:
 @other("not-article")
 def maintenance_page(s: Story) -> str:
     return document(replace(s, title=s.w["site"]), f"<div><h1>{s.w['site']}</h1><p>{_said(s, 'down')}</p></div>", "")
+
+
+@other("not-article")
+def headlines_only(s: Story) -> str:
+    items = "".join(
+        f'<div class="n"><a href="/r/{n}"><img></a><a href="/r/{n}">{s.links[n % 6]} {n}</a></div>' for n in range(24)
+    )
+    return document(replace(s, title=s.w["sport"]), f"{nav(s)}<div class='all'>{items}</div>{footer(s)}", "")
+
+
+@other("not-article")
+def author_page(s: Story) -> str:
+    return document(replace(s, title=s.w["author"]), f"""{nav(s)}<main><h1>{s.w["author"]}</h1><p>{s.w["bio"]}</p>{_teasers(s, 14)}</main>{footer(s)}""",
+                    '<meta property="og:type" content="profile">')  # fmt: skip
+
+
+@other("not-article")
+def teasers_in_paragraphs(s: Story) -> str:
+    items = "".join(
+        f'<li><p><a href="/r/{n}">{s.links[n % 6]} {n}</a></p><p>{s.paragraphs[n % 8][:150]}…</p></li>'
+        for n in range(16)
+    )
+    return document(
+        replace(s, title=s.w["section"]),
+        f"{nav(s)}<h1>{s.w['section']}</h1><ul class='archive'>{items}</ul>{footer(s)}",
+        "",
+    )
+
+
+@other("paywall")
+def paywall_overlay(s: Story) -> str:
+    return document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="article-body"><p>{s.paragraphs[0]}</p></div></article>{related(s)}
+      <div class="overlay-wall"><h3>{_said(s, "paywall2")}</h3></div>{footer(s)}""", head=meta(s))  # fmt: skip
 
 
 # -- what is asked for -----------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from connectors.boilerplate import boilerplate, fold
 from pipeline.errors import Unusable
 
 MOST_NODES = 100_000
+MOST_CELLS = 20_000  # of tables; the extractor's time grows with the square of a row
+MOST_ATTRIBUTES = 3_000  # of one element; the parser's time grows with the square of them
 LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
 BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table", "main",
@@ -32,11 +34,16 @@ _LINKED_WORDS = 15  # code points of a headline that leads elsewhere; shorter li
 _TEASER = 400  # code points of words beside the headline: a longer one is a text of its own
 _ALIKE = 4  # neighbours of one make: fewer are no list
 _SPACE = re.compile(r"\s+")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _LOOKUP = etree.ElementDefaultClassLookup(element=html.HtmlElement)
 
 
 def parse_page(text: str) -> html.HtmlElement:
     """The tree of a page. Raises: Unusable ("no-text" for what is no page, "too-large" for too many elements)."""
+    for tag in _LONG_TAG.findall(text):
+        if len(_QUOTED.sub("", tag).split()) > MOST_ATTRIBUTES:
+            raise Unusable(f"an element of more than {MOST_ATTRIBUTES} attributes", reason="too-large")
     parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     parser.set_element_class_lookup(_LOOKUP)
     try:
@@ -45,6 +52,8 @@ def parse_page(text: str) -> html.HtmlElement:
         raise Unusable(f"not a page: {error}", reason="no-text") from error
     if tree.xpath("count(//*)") > MOST_NODES:
         raise Unusable(f"more than {MOST_NODES} elements", reason="too-large")
+    if tree.xpath("count(//td)") > MOST_CELLS:
+        raise Unusable(f"tables of more than {MOST_CELLS} cells", reason="too-large")
     return tree
 
 
@@ -54,6 +63,9 @@ def drop_chrome(tree: html.HtmlElement) -> None:
         if figure.find(".//table") is not None:
             figure.tag = "div"
     etree.strip_elements(tree, "figure", *CHROME, with_tail=False)
+    for cell in tree.xpath("//td[@rowspan or @colspan] | //th[@rowspan or @colspan]"):
+        for span in ("rowspan", "colspan"):  # the extractor fills spanned places with empty cells
+            cell.attrib.pop(span, None)
 
 
 def drop_related(tree: html.HtmlElement) -> None:

@@ -13,11 +13,13 @@ from connectors.boilerplate import boilerplate, fold
 from connectors.sources.metadata import Stated
 from pipeline.errors import Unusable
 
+LONGEST = 400_000  # code points: four times the longest live report seen; above it is a data dump or an attack
 STUB = 1_500  # code points: the longest beginning of a text that outlets give away
 NOTICE = 900  # code points: the longest page that only tells that there is nothing to read
 CAPTION_PAGE = 400  # code points: below this, words beside a film or pictures are captions
 FEWEST_LETTERS = 60  # of a text without a full sentence that nothing says is an article
 MANY_LINKS = 30
+FOLLOWING = 10  # lines behind the text in which an offer belongs to it
 LONGEST_LINE = 300  # code points of a line that says such things
 _LINKED = 0.6  # share of link text from which on a body is a list of links
 _CUT = re.compile(r"(?:\.\.\.|…|\[…\]|\[\.\.\.\])\W*$")
@@ -42,7 +44,7 @@ class Look:
 
 
 def refuse(look: Look) -> None:
-    """Raises: Unusable (reasons "paywall", "soft-404", "not-article", "no-text") if the page holds no article."""
+    """Raises: Unusable (reason "paywall", "soft-404", "not-article", "no-text" or "too-large") if it is no article."""
     size = sum(map(len, look.lines))
     notice = _notice(look, size)
     if notice:
@@ -55,6 +57,8 @@ def refuse(look: Look) -> None:
         raise Unusable("only the beginning of the text, the rest is for subscribers", reason="paywall")
     if not size:
         raise Unusable("no article text on the page", reason="no-text")
+    if size > LONGEST:
+        raise Unusable(f"a text of {size} letters, {LONGEST} are allowed", reason="too-large")
     if not look.stated.is_article and size < FEWEST_LETTERS and not any(_ENDED.search(line) for line in look.lines):
         raise Unusable("a few words, not an article", reason="no-text")
 
@@ -113,7 +117,18 @@ def _is_stub(look: Look, size: int) -> bool:
     if size >= STUB and not _CUT.search(last):
         return False
     words = boilerplate()
-    shown = [fold(line) for line in look.shown() if len(line) <= LONGEST_LINE]
-    if any(words.paywall.search(line) for line in shown):
+    shown = look.shown()
+    behind = _behind(shown, last)
+    if any(words.paywall.search(line) for line in behind):
         return size < STUB or cut
-    return size < STUB and cut and bool(_CUT.search(last)) and any(words.offer.search(line) for line in shown)
+    if any(words.paywall.search(fold(line)) for line in shown if len(line) <= LONGEST_LINE):
+        return size < STUB and (cut or size < STUB * 0.6)
+    return size < STUB and bool(_CUT.search(last)) and any(words.offer.search(line) for line in behind)
+
+
+def _behind(shown: Sequence[str], last: str) -> list[str]:
+    """The short lines that follow the text, folded: where outlets say what the rest costs."""
+    end = last[-40:]
+    at = next((number for number in range(len(shown) - 1, -1, -1) if shown[number].endswith(end)), None)
+    following = shown[at + 1 : at + 1 + FOLLOWING] if at is not None else shown
+    return [fold(line) for line in following if len(line) <= LONGEST_LINE]

@@ -23,9 +23,12 @@ Exactness = Literal["moment", "local", "day"]
 
 _ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report)$")
 _LISTS = frozenset(("CollectionPage", "ItemList", "SearchResultsPage", "WebSite"))
-_MEDIA = frozenset(("VideoObject", "ImageGallery", "MediaGallery", "AudioObject", "PodcastEpisode", "VideoGallery"))
+_MEDIA = frozenset(
+    ("VideoObject", "ImageGallery", "MediaGallery", "AudioObject", "PodcastEpisode", "VideoGallery", "ProfilePage")
+)
 _PAGES = frozenset(("WebPage", "VideoObject", "ItemPage"))
 _MOST_NODES = 500  # of JSON-LD: a page describes itself in a dozen
+_HOLDERS = ("@graph", "mainEntity", "mainEntityOfPage")
 _MOST_SCRIPTS = 2_000
 _LARGEST_SCRIPT = 500_000  # code points
 _PUBLISHED = (
@@ -67,8 +70,8 @@ class Stated:
     """A page's word about itself.
 
     headlines: every form in which the page gives its headline. body: the text as JSON-LD gives it.
-    addresses: canonical addresses, the most trusted first. is_article, is_list, is_media (a film, a recording or
-    pictures): what JSON-LD and Open Graph say that it is. is_free: whether anybody may read it; None if it is not said.
+    addresses: canonical addresses, the most trusted first. is_article, is_list, is_media (a film, a recording, pictures
+    or a person): what JSON-LD and Open Graph say that it is. is_free: whether anybody may read it; None if nobody says.
     """
 
     title: str | None
@@ -117,7 +120,7 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
         site_name=site,
         addresses=tuple(_addresses(tree, meta)),
         is_article=bool(article),
-        is_media=(meta.get("og:type") or "").startswith(("video", "music"))
+        is_media=(meta.get("og:type") or "").startswith(("video", "music", "profile"))
         or _first_of(nodes, lambda kinds: bool(kinds & _MEDIA)) is not None,
         is_free=_free(article),
         is_list=_first_of(nodes, lambda kinds: bool(kinds & _LISTS)) is not None or meta.get("og:type") == "website",
@@ -143,9 +146,7 @@ def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
             waiting.extendleft(reversed(node[:_MOST_NODES]))
         elif isinstance(node, dict):
             yield node
-            waiting.extendleft(
-                reversed([node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node])
-            )
+            waiting.extendleft(node[key] for key in reversed(_HOLDERS) if key in node)
 
 
 def _first_of(nodes: list[dict[str, Any]], fits: Any) -> dict[str, Any] | None:
@@ -190,7 +191,7 @@ def _whole(title: str, headings: list[str]) -> str:
 
 
 def _without_site(title: str, site: str | None, guess: bool) -> str:
-    """`Headline | Outlet` → `Headline`, if the page says that Outlet is its name, or seems to where it has to be guessed."""
+    """`Headline | Outlet` → `Headline`, if the page says that Outlet is its name, or, where it says none, seems to."""
     parts = _SITE_PARTS.split(title)
     if len(parts) < 2 or (parts[-1].casefold() != site.casefold() if site else not guess or not _like_a_name(parts)):
         return title
