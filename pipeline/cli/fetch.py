@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,10 +54,11 @@ def fetch(
     """
     from pipeline.cli.extract import event_reader
     from pipeline.cli.online import online
+    from pipeline.runtimes.ingest import load_readers
     from pipeline.wire import encode
 
     config = settings(ctx)
-    found = online(config, lambda net: _fetched(net, url, feed, save=save))
+    found = online(config, lambda net: _fetched(net, url, feed, save=save), prepare=load_readers)
     if found.instead:
         warn(f"the feed's text stands in for the page ({found.instead})")
     if save:
@@ -115,7 +116,10 @@ async def _page(net: Online, url: str, entry: Entry | None, *, save: bool) -> Fe
             await writer.close()
     if reason := dead_end(url, response):
         raise Unusable(f"{response.url} is no article", reason=reason)
-    page = await net.read(clean_page, response.body, response.url, response.charset)
+    try:
+        page = await net.read(clean_page, response.body, response.url, response.charset)
+    except RasdError as e:
+        raise Unusable(f"{response.url}: {e}", reason=e.reason) from e
     return Fetched(page_article(page, response.url, response.fetched, archive, entry), response)
 
 
@@ -126,21 +130,28 @@ def _good(response: Response) -> Response:
     raise Unusable(f"{response.url} answered {response.status} {response.reason}".rstrip(), reason=reason)
 
 
-async def _entry(net: Online, url: str, feed: str) -> Entry:
-    """What the feed says of this article. Raises: RasdError."""
+async def _entry(net: Online, url: str, target: str) -> Entry:
+    """What the feed says of this article, as `rasd run` would hand it on. Raises: RasdError."""
+    from connectors.feedlist import Feed
     from connectors.urls import canonical_url
     from pipeline.cli.feedcheck import look
     from pipeline.cli.feedchoice import named_feed
 
-    known = named_feed(feed, net.config)
-    seen = await look(net, known.url if known else feed, known.kind if known else "feed")
-    if seen.feed is None:
-        raise RasdError(seen.failure or seen.unusable or f"{feed}: a sitemap of sitemaps", reason="no-feed")
+    feed = named_feed(target, net.config) or Feed(url=target, name="")
+    seen = await look(net, feed.url, feed.kind)
+    if seen.feed is None or seen.response is None:
+        raise RasdError(seen.failure or seen.unusable or f"{feed.url}: a list of sitemaps", reason="no-feed")
     wanted = canonical_url(url)
     for entry in seen.feed.entries:
         if wanted is not None and canonical_url(entry.url) == wanted:
-            return entry
-    raise Unusable(f"{feed} does not announce {url} now", reason="not-announced")
+            return replace(
+                entry,
+                feed=feed.url,
+                outlet=feed.outlet or entry.outlet,
+                language=entry.language or feed.language,
+                seen=seen.response.fetched,
+            )
+    raise Unusable(f"{feed.url} does not announce {url} now", reason="not-announced")
 
 
 def _hand_on(ctx: typer.Context, config: Config, article: Article) -> None:

@@ -40,13 +40,14 @@ class Online:
         return await asyncio.wrap_future(self.pool.submit(seconds, task, *given))
 
 
-def online(config: Config, use: Callable[[Online], Awaitable[T]]) -> T:
-    """Runs `use` with a client of its own, and closes all behind it."""
+def online(config: Config, use: Callable[[Online], Awaitable[T]], prepare: Callable[[], None] | None = None) -> T:
+    """Runs `use` with a client of its own, and closes all behind it. prepare: what a child does before its tasks."""
     from connectors.clock import SystemClock
     from connectors.http import Client
     from connectors.polite import PoliteClient
     from connectors.robots import Robots
-    from pipeline.runtimes.ingest import new_loop, reading_pool
+    from pipeline.pool import Pool
+    from pipeline.runtimes.ingest import TASK_BYTES, new_loop
 
     async def main() -> T:
         clock = SystemClock()
@@ -56,7 +57,7 @@ def online(config: Config, use: Callable[[Online], Awaitable[T]]) -> T:
             polite = PoliteClient(client, Robots(config.fetch, clock=clock), config.fetch, clock=clock)
             return await use(Online(config, clock, polite, pool))
 
-    pool = reading_pool(config)
+    pool = Pool(1, memory_bytes=TASK_BYTES, cpu_seconds=config.archive.page_seconds, prepare=prepare)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(main())
