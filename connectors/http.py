@@ -177,7 +177,7 @@ class Client:
             return Response(
                 url=target.url,
                 status=answer.status,
-                reason=answer.reason or "",
+                reason=(answer.reason or "").encode("utf-8", "replace").decode(),  # its stray bytes are surrogates
                 headers=head,
                 raw=raw,
                 body=body,

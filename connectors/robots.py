@@ -75,12 +75,14 @@ class Robots:
     def known(self, origin: str) -> Rules | None:
         """What is remembered of this origin and still holds."""
         rules = self._rules.get(origin)
-        return rules if rules is not None and rules.until > self._clock.now() else None
+        if rules is None or rules.until <= self._clock.now():
+            return None
+        self._rules.move_to_end(origin)
+        return rules
 
     async def rules(self, origin: str, ask: Ask) -> Rules:
         """What this origin (`scheme://host:port`) asks of us. Whoever asks meanwhile waits for the same request."""
         if (rules := self.known(origin)) is not None:
-            self._rules.move_to_end(origin)
             return rules
         task = self._asked.get(origin)
         if task is None:

@@ -18,8 +18,8 @@ from connectors.responses import FetchFailed
 from tests.hostile.network import MISSING, OK, Request, polite, serving
 
 MB = 1_000_000
-LIMIT = 2 * MB  # largest page and feed
-SECONDS = 1.5  # for one request
+LIMIT = MB // 2  # largest page and feed
+SECONDS = 2.5  # for one request
 
 
 @functools.cache
@@ -31,6 +31,7 @@ def bomb(pack: str) -> bytes:
     return packed
 
 
+@functools.cache
 def _streamed(name: str) -> bytes:
     unit, times = bytes(MB), 64
     if name == "br":
@@ -80,7 +81,7 @@ ANSWERS: dict[str, tuple[object, str | bytes]] = {
     "endless chunks": (endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n"), "too-large"),
     "tiny chunks": (endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n.\r\n"), "bad-response"),
     "said to be huge": ([HEAD + b"Content-Length: 1000000000000\r\n\r\n"], "too-large"),
-    "one byte too many": ([HEAD + b"Content-Length: 2000001\r\n\r\n"], "too-large"),
+    "one byte too many": ([HEAD + b"Content-Length: 500001\r\n\r\n"], "too-large"),
     "gzip bomb": ([coded(bomb("gzip"), "gzip")], "too-large"),
     "deflate bomb": ([coded(bomb("deflate"), "deflate")], "too-large"),
     "bare deflate bomb": ([coded(bomb("bare deflate"), "deflate")], "too-large"),
@@ -166,6 +167,7 @@ ANSWERS: dict[str, tuple[object, str | bytes]] = {
     "a 410 without end": (endless(b"HTTP/1.1 410 Gone\r\n\r\n", b"gone"), b"gone" * 16_384),
     "a 500 that is no gzip": ([b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"], b""),
     "a 503 that stops": ([b"HTTP/1.1 503 Later\r\nContent-Length: 50\r\n\r\nhello", None], b"hello"),
+    "a reason in any bytes": ([b"HTTP/1.1 200 \xff\xe9 fine\r\nContent-Length: 5\r\n\r\nhello"], b"hello"),
     "bare newlines": ([b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"], b"hello"),
     "headers in any bytes": ([HEAD + b"X-A: \xc3\xa9 \xe9 \xff\r\nContent-Length: 5\r\n\r\nhello"], b"hello"),
 }
@@ -211,7 +213,9 @@ def test_every_hostile_answer_ends_for_its_reason_while_good_requests_go_on() ->
 
             async def one(number: int) -> None:
                 try:
-                    ends[NAMES[number]] = (await client.send(server.url(f"/{number}"), kind="page")).body
+                    found = await client.send(server.url(f"/{number}"), kind="page")
+                    "".join((found.reason, *(value for _, value in found.headers))).encode()  # no lone surrogates
+                    ends[NAMES[number]] = found.body
                 except FetchFailed as e:
                     fits = e.retryable == (e.reason in RETRYABLE) and e.url == server.url(f"/{number}")
                     ends[NAMES[number]] = e.reason if fits else e
@@ -229,7 +233,7 @@ def test_every_hostile_answer_ends_for_its_reason_while_good_requests_go_on() ->
     wrong = [f"{name}: {ends[name]!r:.300}, not {end!r:.40}" for name, (_, end) in ANSWERS.items() if ends[name] != end]
     assert not wrong, "\n".join(wrong)
     assert len(took) > 20
-    assert max(took) < 1.0
+    assert max(took) < SECONDS / 2
     assert whole < SECONDS * (len(NAMES) / 20 + 2)
 
 
@@ -253,4 +257,4 @@ def test_a_bomb_costs_no_more_memory_than_an_honest_page(name: str) -> None:
             writer.write(b"X-A: b\r\n" * 1_000)
             await writer.drain()
 
-    assert asyncio.run(ask()) < 8 * LIMIT
+    assert asyncio.run(ask()) < 20 * LIMIT
