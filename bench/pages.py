@@ -336,7 +336,7 @@ def related_in_the_middle(s: Story) -> str:
 
 @layout
 def live_blog(s: Story) -> tuple[str, str]:
-    heads = [f"{s.links[n % 6][:24]} {n}" for n in range(len(s.paragraphs))]
+    heads = [f"{s.links[n % 6][:24].strip()} {n}" for n in range(len(s.paragraphs))]
     posts = "".join(
         f'<div class="live-post" id="post{n}"><time datetime="2024-03-10T{20 - n:02}:00:00Z">{20 - n:02}:00</time><h2>{head}</h2><p>{text}</p>'
         f'<div class="live-share"><a href="#">{s.w["share"]}</a></div></div>'
@@ -486,7 +486,7 @@ def bare_text(s: Story) -> str:
 
 @layout
 def subheadings(s: Story) -> tuple[str, str]:
-    heads = (s.links[0][:22], s.links[1][:22])
+    heads = (s.links[0][:22].strip(), s.links[1][:22].strip())
     page = document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="article-body">{ps(s.paragraphs[:3])}<h2>{heads[0]}</h2>
       {ps(s.paragraphs[3:6])}<h2>{heads[1]}</h2>{ps(s.paragraphs[6:])}</div><div class="tags"><span>{s.w["tags"]}</span>
       <a href="/t/1">{s.links[3]}</a> <a href="/t/2">{s.links[4]}</a></div></article>{footer(s)}""")  # fmt: skip
