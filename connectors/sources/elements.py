@@ -165,7 +165,6 @@ class _Reader:
         self._open: list[Element] = []
         self._named_open: dict[str, int] = {}  # how many of them have a name
         self._item: Element | None = None  # the open one
-        self._ended = False  # whether the end tag of an item was seen
         self._spaces: dict[str, str] = {}
         self._scopes: list[tuple[Element, dict[str, str]]] = []  # elements that declare namespaces; what held before
         self._names: dict[str, str] = {}  # what a tag's name is called under these namespaces
@@ -201,11 +200,7 @@ class _Reader:
             elif other:
                 position = self._declaration(found.start(), position)
         self._characters(position, len(self.text))
-        if self._item is not None:
-            if not self._ended and self._open[-1] is self._item:  # a feed that never ends its items
-                self._pop()
-            else:
-                self.skipped += 1
+        self.skipped += self._item is not None
 
     # -- elements ----------------------------------------------------------------------------------------------------
 
@@ -253,8 +248,6 @@ class _Reader:
         """Ends the innermost open element of that name, and what is open inside it."""
         if not self._named_open.get(name):
             return
-        if self._item is not None and name == self._item.name:
-            self._ended = True
         while self._pop().name != name:
             pass
 

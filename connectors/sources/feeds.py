@@ -202,12 +202,14 @@ def _sources(item: Element, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _source(element: Element | None) -> str | None:
-    """The HTML or plain text of an element."""
+    """The HTML or plain text of an element; None if it holds something else (a picture, an address elsewhere)."""
     if element is None:
         return None
     text = element.text
-    kind = element.attributes.get("type", "").lower()
-    if element.attributes.get("mode") == "base64" or (kind.startswith("application/") and "xml" not in kind):
+    kind = element.attributes.get("type", "").lower().strip()
+    if "/" in kind and not kind.startswith("text/") and "html" not in kind and "xml" not in kind:
+        return None
+    if element.attributes.get("mode") == "base64":
         try:
             text = base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError):

@@ -18,7 +18,7 @@ from pipeline.records import Entry
 LARGEST = 52_428_800  # bytes, unpacked: the protocol's own limit
 MOST_CHILDREN = 1_000  # sitemaps of an index: the newest; calendars of empty months generate more
 _GZIP = b"\x1f\x8b"
-_ROOT = re.compile(r"<(?:[\w.-]+:)?(?:(urlset|sitemapindex)|rss|feed|rdf|channel)[\s>]", re.IGNORECASE)
+_ROOT = re.compile(r"<(?:[\w.-]+:)?(?:(urlset|sitemapindex)|rss|feed|rdf|channel)[\s/>]", re.IGNORECASE)
 _ONE = re.compile(r"<(?:[\w.-]+:)?url\s*>")
 _MOMENT = re.compile(r"<(?:[\w.-]+:)?(?:lastmod|publication_date)\s*>([^<>]{4,60})<", re.IGNORECASE)
 _OLDEST = dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -28,6 +28,11 @@ _FOLDED = str.maketrans(
     "\u0640\u200b\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff",
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # as RFC 822 has them
+_RFC_822 = re.compile(
+    rf"(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) "
+    r"(?:GMT|([+-])(\d\d)([0-5]\d))"
+)
 _COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)[t ]?([01]\d|2[0-3])([0-5]\d)([0-5]\d)?(?:\.\d+)?")
 _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{1,2})(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})\s?([-/.])\s?(\d{1,2})\s?\2\s?(\d{4})(?!\d)")
@@ -64,10 +69,19 @@ def _read(value: str | float | None) -> dt.datetime | None:
     if len(value) > 2 * LONGEST:
         return None
     value = value.strip()
+    if found := _RFC_822.fullmatch(value):  # nine of ten dates in feeds: a tenth of the time
+        return _rfc_822(found)
     if not value.isdigit():  # else the library takes seconds since 1970 for the year 1710
         with contextlib.suppress(ValueError):
             return _settle(dt.datetime.fromisoformat(value))
     return _tolerant(fold(value.translate(_TO_ASCII_DIGITS)))
+
+
+def _rfc_822(found: re.Match[str]) -> dt.datetime | None:
+    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    offset = int(hours or 0) * 60 + int(minutes or 0)
+    clock = (int(hour), int(minute), min(int(second), 59))
+    return _moment(int(year), _MONTHS.index(month) + 1, int(day), clock, -offset if sign == "-" else offset)
 
 
 def fold(words: str) -> str:
