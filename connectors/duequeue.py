@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,16 +32,15 @@ class DueQueue:
     """
 
     def __init__(self, limit: int, host_limit: int) -> None:
-        self._host_limit = host_limit
+        self._limit, self._host_limit = max(1, limit), max(1, host_limit)
         self._places: dict[Lane, int] = {lane: max(1, limit // share) for lane, share in _SHARES.items()}
-        self._limit = max(1, limit)
         self._heap: list[tuple[float, int, str, str]] = []
         self._order = itertools.count()
-        self._waiting: dict[str, deque[tuple[float, str]]] = defaultdict(deque)  # by host, for a place
-        self._blocked: dict[Lane, dict[str, None]] = {lane: {} for lane in _SHARES}  # hosts waiting for their lane
-        self._freed: deque[str] = deque()  # hosts to look at again
+        self._waiting: dict[str, deque[tuple[float, str]]] = {}  # due feeds, by host
+        # Hosts with feeds waiting and fewer polls in flight than they may have, in the order of becoming so.
+        self._ready: dict[Lane, dict[str, None]] = {lane: {} for lane in _SHARES}
         self._lanes: dict[str, Lane] = {}
-        self._by_host: dict[str, int] = defaultdict(int)
+        self._by_host: dict[str, int] = {}
         self._by_lane: dict[Lane, int] = dict.fromkeys(_SHARES, 0)
         self.in_flight = 0
 
@@ -50,38 +49,33 @@ class DueQueue:
 
     def next(self, now: float) -> Turn | None:
         """A feed that is due and may be polled now; its place is taken until `done`."""
-        if self.in_flight >= self._limit:
-            return None
-        while self._freed:
-            host = self._freed.popleft()
-            if self._waiting.get(host) and self._has_room(host):
-                due, url = self._waiting[host].popleft()
-                if self._waiting[host]:
-                    self._freed.append(host)
-                else:
-                    del self._waiting[host]
-                return self._take(url, host, due)
         while self._heap and self._heap[0][0] <= now:
             due, _, url, host = heapq.heappop(self._heap)
-            if not self._waiting.get(host) and self._has_room(host):
-                return self._take(url, host, due)
-            self._waiting[host].append((due, url))
-        return None
+            self._waiting.setdefault(host, deque()).append((due, url))
+            self._offer(host)
+        if self.in_flight >= self._limit:
+            return None
+        heads = [
+            (self._waiting[host][0][0], lane, host)
+            for lane, hosts in self._ready.items()
+            if self._by_lane[lane] < self._places[lane]
+            for host in itertools.islice(hosts, 1)
+        ]
+        if not heads:
+            return None
+        _, lane, host = min(heads)
+        return self._take(lane, host)
 
     def done(self, turn: Turn, seconds: float) -> None:
         """Gives the place back. seconds: that the poll took."""
         self.in_flight -= 1
         self._by_lane[turn.lane] -= 1
-        self._by_host[turn.host] -= 1
-        if not self._by_host[turn.host]:
-            del self._by_host[turn.host]
+        left = self._by_host.pop(turn.host) - 1
+        if left:
+            self._by_host[turn.host] = left
+        self._ready[self._lane(turn.host)].pop(turn.host, None)
         self._lanes[turn.host] = "slow" if seconds > SLOW_SECONDS else "proven"
-        self._freed.append(turn.host)
-        blocked = self._blocked[turn.lane]
-        if blocked:
-            host = next(iter(blocked))
-            del blocked[host]
-            self._freed.append(host)
+        self._offer(turn.host)
 
     def soonest(self) -> float | None:
         """When the next feed becomes due; None if none does, whatever waits for a place."""
@@ -92,21 +86,21 @@ class DueQueue:
         """Nothing is due at any time, nothing waits and nothing is under way."""
         return not (self._heap or self._waiting or self.in_flight)
 
-    def _has_room(self, host: str) -> bool:
-        lane = self._lane(host)
-        if self._by_host.get(host, 0) >= self._host_limit:
-            return False
-        if self._by_lane[lane] >= self._places[lane]:
-            self._blocked[lane][host] = None
-            return False
-        return True
+    def _offer(self, host: str) -> None:
+        if host in self._waiting and self._by_host.get(host, 0) < self._host_limit:
+            self._ready[self._lane(host)].setdefault(host)
 
-    def _take(self, url: str, host: str, due: float) -> Turn:
-        turn = Turn(url, host, self._lane(host), due)
+    def _take(self, lane: Lane, host: str) -> Turn:
+        del self._ready[lane][host]
+        waiting = self._waiting[host]
+        due, url = waiting.popleft()
+        if not waiting:
+            del self._waiting[host]
         self.in_flight += 1
-        self._by_host[host] += 1
-        self._by_lane[turn.lane] += 1
-        return turn
+        self._by_host[host] = self._by_host.get(host, 0) + 1
+        self._by_lane[lane] += 1
+        self._offer(host)
+        return Turn(url, host, lane, due)
 
     def _lane(self, host: str) -> Lane:
         return self._lanes.get(host, "unproven")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import datetime as dt
 import itertools
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -476,13 +477,13 @@ def test_a_dead_network_of_our_own_retires_nothing(world: World) -> None:
     played(world, world.poller(*feeds), 2 * HOUR)
     for feed in feeds:
         world.answers[feed.url] = lambda url, headers: FetchFailed("no route", reason="connection", url=url)
-    played(world, world.poller(*feeds, retire_days=1), 6 * DAY)
+    played(world, world.poller(*feeds, retire_days=0.5), 2 * DAY)
     histories = [world.state.history(feed.url) for feed in feeds]
     assert {h.state for h in histories} == {"active"}
     assert sum(h.failing == 0 for h in histories) >= 3
     for feed in feeds:
         world.answers[feed.url] = tagged(rss("two"), '"2"')
-    played(world, world.poller(*feeds, retire_days=1), 6.3 * DAY)
+    played(world, world.poller(*feeds, retire_days=0.5), 2.3 * DAY)
     assert world.titles().count("two") == 8
 
 
@@ -531,20 +532,48 @@ def test_a_state_that_is_damaged_meanwhile_ends_the_run_with_its_error(world: Wo
 # -- the queue --------------------------------------------------------------------------------------------------------
 
 
-def test_the_queue_gives_what_is_due_first_within_the_limits() -> None:
+def test_the_queue_gives_what_is_due_host_by_host_within_the_limits() -> None:
     queue = DueQueue(limit=8, host_limit=2)
     for n in range(4):
         queue.add(f"a{n}", "a", 1.0)
     queue.add("b", "b", 2.0)
     queue.add("late", "c", 50.0)
     turns = [turn for _ in range(5) if (turn := queue.next(10.0))]
-    assert [turn.url for turn in turns] == ["a0", "a1", "b"]
+    assert [turn.url for turn in turns] == ["a0", "b", "a1"]
     assert queue.soonest() == 50.0
-    queue.done(turns[0], 0.1)
+    queue.done(turns[2], 0.1)
     freed = queue.next(10.0)
     assert freed is not None
     assert freed.url == "a2"
     assert queue.next(10.0) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_hosts_do_every_feed_gets_its_turn_and_every_limit_holds(seed: int) -> None:
+    chance = random.Random(seed)
+    limit, host_limit = chance.choice([1, 2, 3, 8, 40]), chance.choice([1, 2, 5])
+    hosts = [f"h{n}" for n in range(chance.choice([1, 3, 30]))]
+    queue = DueQueue(limit, host_limit)
+    expected: Counter[str] = Counter()
+    for n in range(300):
+        queue.add(f"f{n}", chance.choice(hosts), chance.uniform(0, 50))
+        expected[f"f{n}"] += 1
+    polled: Counter[str] = Counter()
+    flying: list[Any] = []
+    now = 0.0
+    while not queue.idle:
+        while turn := queue.next(now):
+            flying.append(turn)
+            polled[turn.url] += 1
+        assert len(flying) <= limit
+        assert max(Counter(t.host for t in flying).values(), default=0) <= host_limit
+        assert sum(t.lane == "slow" for t in flying) <= max(1, limit // 4)
+        assert flying or (queue.soonest() or 0) > now, "something waits and nothing is under way"
+        if flying and chance.random() < 0.8:
+            queue.done(flying.pop(chance.randrange(len(flying))), chance.choice([0.1, 10.0]))
+        else:
+            now += 1
+    assert polled == expected
 
 
 def test_slow_hosts_share_a_quarter_of_the_places_and_get_their_turn() -> None:
