@@ -27,6 +27,7 @@ from connectors.markup import (
 from connectors.refusals import Look, refuse
 from connectors.sites import same_site
 from connectors.sources.charset import decode, without_controls
+from connectors.sources.datelines import shown_time
 from connectors.sources.metadata import Exactness, Stated, read_metadata
 from connectors.urls import canonical_url, outlet_of
 from pipeline.errors import Unusable
@@ -45,7 +46,8 @@ _OWN_LINE = frozenset(("p", "head", "item", "list", "quote", "code", "table", "r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """An article page, read. Times are UTC; `published` is what the page states, never a guess from its text.
+    """An article page, read. Times are UTC; `published` is what the page states or shows beside its headline, never a
+    guess from its text.
 
     published_to: how exactly: to the moment, in a local time whose zone is not said (taken as UTC), or to the day (its
     first moment).
@@ -79,11 +81,13 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     tree = parse_page(text)
     stated = read_metadata(tree)
     canonical = _address(stated, url)
+    published, published_to = stated.published, stated.published_to
     pictures = int(tree.xpath("count(//figcaption)"))
     teasers = _reduce(tree, canonical)
     links = frozenset(words for a in tree.iter("a") if (words := words_of(a)))
     paragraphs = list(_prose(_main_text(text, tree, stated, canonical), stated.headlines))
     kept = [line for line in paragraphs if not _is_link(line, links)]
+    shown = cache(lambda: [words for line in lines_of(tree).split("\n") if (words := line.strip())])
     refuse(
         Look(
             lines=kept,
@@ -92,16 +96,18 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
             linked=sum(map(len, paragraphs)) - sum(map(len, kept)),
             teasers=teasers,
             pictures=pictures,
-            shown=cache(lambda: [words for line in lines_of(tree).split("\n") if (words := line.strip())]),
+            shown=shown,
         )
     )
+    if published is None:
+        published, published_to = shown_time(shown(), stated.title, kept[0])
     body = "\n".join(kept)
     return Page(
         title=stated.title,
         body=body,
         author=stated.author,
-        published=stated.published,
-        published_to=stated.published_to,
+        published=published,
+        published_to=published_to,
         updated=stated.updated,
         section=stated.section,
         language=language_of(body) or stated.language,  # templates state "en" on Arabic pages; the text does not lie

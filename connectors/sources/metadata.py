@@ -230,7 +230,7 @@ def _first_published(stated: list[str | float]) -> tuple[dt.datetime | None, Exa
         moment = parse_time(raw)
         if moment is None:
             continue
-        found.append((moment, _exactness(raw)))
+        found.append((moment, exactness_of(raw)))
         if found[-1][1] == "moment":
             break
     if not found:
@@ -246,7 +246,8 @@ def _first_published(stated: list[str | float]) -> tuple[dt.datetime | None, Exa
     return first, exactness
 
 
-def _exactness(raw: str | float) -> Exactness:
+def exactness_of(raw: str | float) -> Exactness:
+    """How exactly a time that `parse_time` reads is stated."""
     if not isinstance(raw, str):
         return "moment" if raw > _DAY_NUMBERS else "day"
     raw = raw.strip()
