@@ -36,8 +36,9 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "remove": "pipeline.cli.feeds:remove",
             "import": "pipeline.cli.feeds:import_opml",
             "export": "pipeline.cli.feeds:export_opml",
-            "test": "pipeline.cli.feedcheck:try_feed",
-            "doctor": "pipeline.cli.feedcheck:doctor",
+            "test": "pipeline.cli.feedpoll:try_feed",
+            "doctor": "pipeline.cli.feeddoctor:doctor",
+            "revive": "pipeline.cli.feeddoctor:revive",
         },
     ),
     "rejects": (

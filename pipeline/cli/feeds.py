@@ -254,7 +254,7 @@ def _from_addresses(config: Config, urls: Sequence[str], noted: dict[str, Any], 
 async def _discovered(net: Online, url: str, noted: dict[str, Any]) -> Feed:
     """The feed at this address, or the one feed that the page there names. Raises: RasdError saying what to do."""
     from connectors.feedlist import Feed
-    from pipeline.cli.feedcheck import look
+    from pipeline.cli.feedpoll import look
 
     seen = await look(net, url, noted.get("kind", "feed"))
     if seen.feed is not None or seen.index is not None:

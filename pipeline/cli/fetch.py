@@ -134,8 +134,8 @@ async def _entry(net: Online, url: str, target: str) -> Entry:
     """What the feed says of this article, as `rasd run` would hand it on. Raises: RasdError."""
     from connectors.feedlist import Feed
     from connectors.urls import canonical_url
-    from pipeline.cli.feedcheck import look
     from pipeline.cli.feedchoice import named_feed
+    from pipeline.cli.feedpoll import look
 
     feed = named_feed(target, net.config) or Feed(url=target, name="")
     seen = await look(net, feed.url, feed.kind)

@@ -15,6 +15,7 @@ from connectors.feedlist import Feed, catalogue, load_feeds
 from connectors.feedstate import FILE, FeedState
 from connectors.schedule import HOUR, History
 from pipeline.cli.feedchoice import age_words
+from pipeline.runtimes.local import runner_lock
 from tests.pipeline.cli import kit
 from tests.pipeline.cli.kit import Result
 from tests.pipeline.cli.site import ALLOWED, InProcess, Site, rss, serving
@@ -353,7 +354,7 @@ def test_doctor_tells_how_each_has_fared(ward: Desk) -> None:
     assert rows["good"] == ["good", "active", "30", "min", "60", "min", "30", "min", "90%", "12.0"]
     assert "bad: failing for 2 d, 7 times in a row: status-503: \\x1b[31m\\u202eعاجل" in done.lines
     assert "bad: failures ever: status-503 6, timeout 2" in done.lines
-    assert "gone: gone: answered 410" in done.lines
+    assert "gone: gone: answered 410 (`rasd feeds revive gone` polls it again)" in done.lines
     assert "once: has moved for good: list it as https://moved.example/rss" in done.lines
     assert "1 feeds are remembered that are not shown here" in done.err
 
@@ -370,6 +371,21 @@ def test_doctor_is_content_with_feeds_that_are_well(ward: Desk) -> None:
     assert ward.rasd("feeds", "doctor", "good", "once", "new", "off").code == 0
     assert ward.rasd("feeds", "doctor", "gone").code == 1
     assert ward.rasd("feeds", "doctor", "nobody").code == 3
+
+
+def test_a_feed_that_was_given_up_is_polled_again_when_told(ward: Desk) -> None:
+    assert ward.rasd("feeds", "revive", "gone", "bad").code == 0
+    rows = {row["name"]: row for row in ward.json("feeds", "doctor")}
+    assert [(rows[name]["state"], rows[name]["trouble"]) for name in ("gone", "bad")] == [("active", False)] * 2
+    assert rows["gone"]["next_poll"] is None
+    assert ward.rasd("feeds", "revive", "new").code == 3
+
+
+def test_feeds_are_not_revived_under_a_run(ward: Desk) -> None:
+    with runner_lock(ward.data):
+        done = ward.rasd("feeds", "revive", "gone")
+    assert (done.code, "is under way" in done.err) == (1, True)
+    assert ward.rasd("feeds", "doctor", "gone").code == 1
 
 
 def test_a_damaged_state_is_told_and_the_list_still_shown(ward: Desk) -> None:

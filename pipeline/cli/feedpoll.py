@@ -1,4 +1,4 @@
-"""`rasd feeds test` and `rasd feeds doctor`: what a poll of a feed would see, and how those in the list have fared."""
+"""`rasd feeds test`: what a poll of a feed would see."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import FAILED, put, put_json, say, settings, size_words, table
-from pipeline.cli.feedchoice import age_words, iso, named, named_feed, now, own_feeds, reports_of, state_of
+from pipeline.cli.context import FAILED, put, put_json, settings, size_words
+from pipeline.cli.feedchoice import named_feed
 from pipeline.cli.tail import style_of_stdout
 from pipeline.errors import RasdError
 from pipeline.telemetry import escape
 
 if TYPE_CHECKING:
     from connectors.feedlist import Feed
-    from connectors.feedstate import FeedReport
     from connectors.responses import Kind, Response
     from connectors.sources.discovery import FoundFeed
     from connectors.sources.entries import ParsedFeed
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
     from pipeline.records import Entry
 
 SHOWN = 5  # entries of a feed that are shown
-TROUBLE = 3  # failures in a row from which on a feed is in trouble; one or two happen to every server
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-
-
-# -- one poll ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -258,109 +253,4 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "section": entry.section,
         "letters": len(entry.body),
         "partial": entry.partial,
-    }
-
-
-# -- how they have fared -----------------------------------------------------------------------------------------------
-
-
-def doctor(
-    ctx: typer.Context,
-    targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME|URL]...", help="Only these feeds of your list.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show how each feed of your list has fared: last success, interval, 304 answers, items a day, failures and why.
-
-    Exit code 1 if a feed is in trouble: retired, gone, or failing three times in a row or more.
-
-    \b
-    Examples:
-      rasd feeds doctor
-      rasd feeds doctor --json | jq '.[] | select(.trouble) | [.name, .state, .error]'
-    """
-    config = settings(ctx)
-    feeds = own_feeds(config)
-    if targets:
-        feeds = [named(target, feeds) for target in targets]
-    reports = reports_of(config)
-    if as_json:
-        put_json([_fared_json(feed, reports.get(feed.url)) for feed in feeds])
-    else:
-        _put_fared(feeds, reports)
-    if any(in_trouble(feed, reports.get(feed.url)) for feed in feeds):
-        raise typer.Exit(FAILED)
-
-
-def in_trouble(feed: Feed, known: FeedReport | None) -> bool:
-    return feed.enabled and known is not None and (known.state in ("retired", "gone") or known.failing >= TROUBLE)
-
-
-def _put_fared(feeds: Sequence[Feed], reports: dict[str, FeedReport]) -> None:
-    head = ("name", "state", "last success", "every", "next poll", "304", "items/day", "failures")
-    rows = [_fared(feed, reports.get(feed.url)) for feed in feeds]
-    for line in table(head, rows, right=range(2, 8)):
-        put(line)
-    style = style_of_stdout()
-    for feed in feeds:
-        for remark in _remarks(feed, reports.get(feed.url)):
-            put(f"{style.bold(escape(feed.name))}: {style.text(remark)}")
-    unlisted = len(reports.keys() - {feed.url for feed in feeds})
-    polled = sum(feed.url in reports for feed in feeds)
-    more = f"; {unlisted} feeds are remembered that are not shown here" if unlisted else ""
-    say(f"{len(feeds)} feeds, {polled} polled so far{more}")
-
-
-def _fared(feed: Feed, known: FeedReport | None) -> tuple[object, ...]:
-    if known is None:
-        return (feed.name, state_of(feed, known), *[""] * 6)
-    at = now()
-    waiting = feed.enabled and known.next_poll is not None
-    return (
-        feed.name,
-        state_of(feed, known),
-        age_words(at - known.last_success) if known.last_success else "never",
-        age_words(known.interval) if known.interval else "",
-        ("now" if known.next_poll <= at else age_words(known.next_poll - at)) if waiting and known.next_poll else "",
-        "" if known.not_modified is None else f"{known.not_modified:.0%}",
-        "" if known.items_a_day is None else f"{known.items_a_day:.1f}",
-        sum(known.failures.values()) or "",
-    )
-
-
-def _remarks(feed: Feed, known: FeedReport | None) -> Iterator[str]:
-    """What a person should know beside the numbers."""
-    if known is None:
-        return
-    if known.state in ("retired", "gone"):
-        yield f"{known.state}: {known.reason or 'no reason given'}"
-    if known.failing:
-        since = f" for {age_words(now() - known.failing_since)}" if known.failing_since else ""
-        yield f"failing{since}, {known.failing} times in a row: {known.error or 'no reason given'}"
-    if known.failures and (known.failing or known.state in ("retired", "gone")):
-        counted = sorted(known.failures.items(), key=lambda pair: (-pair[1], pair[0]))
-        yield "failures ever: " + ", ".join(f"{reason} {count}" for reason, count in counted)
-    if known.address != feed.url:
-        yield f"has moved for good: list it as {known.address}"
-    if known.validators.startswith("stale"):
-        yield f"its validators are not used ({known.validators})"
-    if known.overruns:
-        yield f"{known.overruns} polls found nothing known left: items may have been missed between them"
-    if known.hub_state in ("denied",):
-        yield f"its hub refused a subscription: {known.hub}"
-
-
-_TIMES = ("first_poll", "last_poll", "last_success", "last_change", "next_poll", "failing_since")
-
-
-def _fared_json(feed: Feed, known: FeedReport | None) -> dict[str, Any]:
-    out: dict[str, Any] = {"name": feed.name, "url": feed.url, "outlet": feed.outlet}
-    if known is not None:
-        out |= asdict(known) | {key: iso(getattr(known, key)) for key in _TIMES}
-    return out | {
-        "state": state_of(feed, known),
-        "enabled": feed.enabled,
-        "trouble": in_trouble(feed, known),
-        "remarks": list(_remarks(feed, known)),
     }
