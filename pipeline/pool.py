@@ -159,9 +159,10 @@ class Pool:
 
     def _hand_out(self, children: list[_Child]) -> None:
         for child in children:
-            if child.task is None and child.ready and child.alive and (task := self._next_task()):
-                if not child.start(task):
-                    self._waiting.appendleft(task)
+            if child.task is not None or not child.ready or not child.alive:
+                continue
+            if (task := self._next_task()) is not None and not child.start(task):
+                self._waiting.appendleft(task)
 
     def _next_task(self) -> _Task | None:
         """The first task that nobody cancelled while it waited; from now on nobody can."""
