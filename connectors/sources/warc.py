@@ -117,7 +117,8 @@ class _Reading:
         elif kind in ("response", "resource") and ours in (None, "page"):
             yield from self._answer(record, kind, ours is not None)
         elif kind == "metadata" and ours == FEED_TEXT:
-            yield Waiting(lambda: self._feed_text(record))
+            place = self.place(record)  # now: the file may call itself otherwise when the turn comes
+            yield Waiting(lambda: self._feed_text(record, place))
 
     def _passes(self, ours: str | None) -> bool:
         """Whether a block with a wrong digest is read all the same: others compute digests over this and that."""
@@ -160,11 +161,11 @@ class _Reading:
                 return Waiting(answer.make, answer.begin)
         return self._refused(answer.record, "bad-archive", f"{answer.response.url}: what announced it is missing")
 
-    def _feed_text(self, record: WarcRecord) -> Article | Reject:
+    def _feed_text(self, record: WarcRecord, place: Archived) -> Article | Reject:
         try:
             url = _decoded(_address, record.fields[_LANDED].encode()) if _LANDED in record.fields else None
             article = entry_article(_entry(record.block), url)
-            return replace(_settled(article, record, self.options), archive=self.place(record))
+            return replace(_settled(article, record, self.options), archive=place)
         except RasdError as error:
             return self.reject(record, error.reason, str(error))
 

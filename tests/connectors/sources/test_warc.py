@@ -303,12 +303,16 @@ def mixed() -> bytes:
     members = [zipped([others(n)]) for n in range(6)]
     request = zipped([record(b"GET /", kind="request")])
     empty = zipped([record(answer(b"<html></html>"))])
-    return b"".join((members[0], request, members[1], b"garbage", members[2], empty, *members[3:], b"\x1f\x8b\x08"))
+    entry = b'{"feed": "https://www.example.net/feed.xml", "title": "t"}'
+    text = zipped([record(entry, kind="metadata", Rasd_Kind="feed-text")])
+    names = [zipped([warcinfo(f"{n}.warc.gz")]) for n in range(2)]
+    first = (names[0], members[0], request, text, members[1], b"garbage", members[2])
+    return b"".join((*first, names[1], text, empty, *members[3:], b"\x1f\x8b\x08"))
 
 
 def test_reading_goes_on_behind_any_position(tmp_path: Path) -> None:
     whole = read(tmp_path, mixed())
-    assert [found.position for found in whole] == list(range(1, 10))
+    assert [found.position for found in whole] == list(range(1, 12))
     for skip in range(len(whole) + 1):
         assert read(tmp_path, mixed(), skip=skip) == whole[skip:]
     assert whole[-1].bytes_done == len(mixed())
