@@ -52,6 +52,7 @@ class PoliteClient:
     def __init__(self, client: Client, robots: Robots, settings: FetchSettings, *, clock: Clock) -> None:
         self._client, self._robots, self._settings, self._clock = client, robots, settings, clock
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._room = HOSTS
         self._lanes = Lanes(settings.connections)
 
     async def get(self, url: str, *, kind: Kind, headers: Mapping[str, str] | None = None) -> Response:
@@ -213,7 +214,7 @@ class PoliteClient:
         host = self._hosts.get(key)
         if host is None:
             host = self._hosts[key] = _Host(asyncio.Semaphore(self._settings.host_connections))
-            if len(self._hosts) > HOSTS:
+            if len(self._hosts) > self._room:
                 self._forget()
         else:
             self._hosts.move_to_end(key)
@@ -223,10 +224,11 @@ class PoliteClient:
         """Drops the hosts that were asked longest ago, if nothing of theirs still counts."""
         now = self._clock.now()
         longest = max(LONGEST_DELAY, self._settings.host_delay)
-        for key in list(self._hosts)[: HOSTS // 10]:
+        for key in list(self._hosts)[:-HOSTS]:
             host = self._hosts[key]
             if not host.users and max(host.last_start + longest, host.held_until) <= now:
                 del self._hosts[key]
+        self._room = max(len(self._hosts), HOSTS) + HOSTS // 20  # looking through all of them is not for each new one
 
 
 class _Start:
