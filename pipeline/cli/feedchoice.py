@@ -78,7 +78,8 @@ def named(target: str, feeds: Iterable[Feed]) -> Feed:
             if same_feed(feed.url) == same_feed(target):
                 return feed
     close = difflib.get_close_matches(target, [feed.name for feed in feeds], n=1, cutoff=0.6)
-    raise NotFound(f"no feed {target!r}" + (f" (did you mean {close[0]}?)" if close else ""))
+    hint = f" (did you mean {close[0]}?)" if close else " (an address begins with https://)" if "." in target else ""
+    raise NotFound(f"no feed {target!r}{hint}")
 
 
 def is_address(target: str) -> bool:

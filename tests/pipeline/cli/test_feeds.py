@@ -120,6 +120,7 @@ def test_all_of_a_kind_is_added_once(desk: Desk) -> None:
 def test_a_name_that_the_catalogue_lacks_adds_nothing(desk: Desk) -> None:
     done = desk.rasd("feeds", "add", "sana-ar", "almasira")
     assert (done.code, done.err) == (3, "error: no feed 'almasira' (did you mean almasirah?)\n")
+    assert desk.rasd("feeds", "add", "paper.example").err.endswith("(an address begins with https://)\n")
     assert not desk.list.exists()
 
 
