@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
@@ -240,13 +240,8 @@ class FeedState:
         history = self._histories.get(url)
         if history is None:
             return False
-        self.save(
-            replace(
-                history,
-                state="active", state_reason=None, stale=None, trust=0, failing=0, failing_since=None, failing_for=0.0,
-                failing_as=None, error=None, next_poll=None,
-            )
-        )  # fmt: skip
+        clean = history.but(state="active", state_reason=None, stale=None, trust=0, next_poll=None)
+        self.save(clean.but(failing=0, failing_since=None, failing_for=0.0, failing_as=None, error=None))
         return True
 
     def flush(self) -> None:

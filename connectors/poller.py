@@ -419,7 +419,7 @@ class Poller:
         """Everything here is saved together; what it stands for is durable already."""
         now = self._clock.now()
         # The hub may have verified or pushed while the feed was being asked.
-        history = _with_rejects(replace(history, hub=self._state.history(feed.url).hub), found, now)
+        history = _with_rejects(history.but(hub=self._state.history(feed.url).hub), found, now)
         self.counts["rejects"] += len(found.rejects)
         online = self._network.note(self._host(feed.url), history, answer)
         retire = self._settings.feeds.retire_days * DAY
@@ -430,7 +430,7 @@ class Poller:
         if found.children is not None and not found.failed:
             for part in history.children.keys() - found.children.keys():
                 self._state.part_gone(feed.url, part, now)
-            history = replace(history, children=found.children, hub_offered=found.hub, topic=found.topic)
+            history = history.but(children=found.children, hub_offered=found.hub, topic=found.topic)
             decision = replace(decision, history=history)
         self._state.save(history)
         self._count(answer, found)
@@ -616,7 +616,7 @@ class _Unreadable(Exception):
 def _with_rejects(history: History, found: _Found, now: float) -> History:
     if not found.rejects:
         return history
-    return replace(history, rejected={**history.rejected, **{reject.reason: now for reject in found.rejects}})
+    return history.but(rejected={**history.rejected, **{reject.reason: now for reject in found.rejects}})
 
 
 def _failed(error: FetchFailed) -> Failed:

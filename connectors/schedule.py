@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 
@@ -95,8 +97,7 @@ class Subscription:
         return self.state == "verified" and now < self.until
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(msgspec.Struct, frozen=True, kw_only=True):
     """All that is remembered of a feed.
 
     url: as listed. address: where it has moved for good. moving_to, moving_polls: a permanent redirect not yet
@@ -141,17 +142,21 @@ class History:
     shown: int = 0
     oldest: float | None = None
     wants: float | None = None
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = {}
     failing: int = 0
     failing_since: float | None = None
     failing_for: float = 0.0
     failing_as: str | None = None
     error: str | None = None
-    rejected: dict[str, float] = field(default_factory=dict)
-    children: dict[str, Child] = field(default_factory=dict)
+    rejected: dict[str, float] = {}
+    children: dict[str, Child] = {}
     hub_offered: str | None = None
     topic: str | None = None
     hub: Subscription | None = None
+
+    def but(self, **changes: Any) -> History:
+        """The same with these changes. (A struct, and not a dataclass, because every poll makes several.)"""
+        return msgspec.structs.replace(self, **changes)
 
     @property
     def asked_at(self) -> str:
@@ -273,7 +278,7 @@ def next_poll(
     online: whether any other host answers; if not, a failure of the network says nothing of the feed."""
     since = 0.0 if history.last_poll is None else max(0.0, now - history.last_poll)
     first = now if history.first_poll is None else history.first_poll
-    polled = replace(history, polls=history.polls + 1, first_poll=first, last_poll=now)
+    polled = history.but(polls=history.polls + 1, first_poll=first, last_poll=now)
     if isinstance(answer, Failed):
         # A machine that slept or was off between two polls did not see the feed fail meanwhile.
         seen = min(since, 2 * (history.interval or 0.0))
@@ -284,14 +289,12 @@ def next_poll(
 def _after_success(history: History, answer: Unmodified | Full, now: float, bounds: Bounds) -> Decision:
     elapsed = 0.0 if history.last_success is None else max(0.0, now - history.last_success)
     revived = history.state != "active"
-    history = replace(
-        history,
-        state="active", state_reason=None, last_success=now,
+    history = history.but(state="active", state_reason=None, last_success=now,
         failing=0, failing_since=None, failing_for=0.0, failing_as=None, error=None,
     )  # fmt: skip
     dropped = None
     if isinstance(answer, Unmodified):
-        history = replace(history, unmodified=history.unmodified + 1, since_full=history.since_full + 1)
+        history = history.but(unmodified=history.unmodified + 1, since_full=history.since_full + 1)
         history = _behind(history, answer.reading, now, elapsed)
     else:
         history, dropped = _read(history, answer, now, elapsed)
@@ -300,7 +303,7 @@ def _after_success(history: History, answer: Unmodified | Full, now: float, boun
     if revived:
         why = f"it works again; {why}"
     when = now + drawn_out(wait, bounds, history)
-    history = replace(history, next_poll=when, interval=wait, why=why)
+    history = history.but(next_poll=when, interval=wait, why=why)
     return Decision(when=when, why=why, history=history, drop_validators=dropped, revived=revived, moved_to=moved)
 
 
@@ -308,7 +311,7 @@ def _behind(history: History, reading: Reading | None, now: float, elapsed: floa
     """The history after an unchanged index behind which something may have changed."""
     if reading is None or reading.new + reading.edited == 0:
         return _counted(history, 0, elapsed)
-    return _published(replace(history, last_change=now), reading, now, elapsed)
+    return _published(history.but(last_change=now), reading, now, elapsed)
 
 
 def _read(history: History, answer: Full, now: float, elapsed: float) -> tuple[History, str | None]:
@@ -321,19 +324,17 @@ def _read(history: History, answer: Full, now: float, elapsed: float) -> tuple[H
     )
     dropped, checked = None, before.since_full > 0 and not answer.conditional
     if reading is None:
-        history = _counted(replace(history, same=history.same + 1), 0, elapsed)
+        history = _counted(history.but(same=history.same + 1), 0, elapsed)
     else:
-        history = _published(replace(history, changed=history.changed + 1), reading, now, elapsed)
+        history = _published(history.but(changed=history.changed + 1), reading, now, elapsed)
     altered = reading is not None and reading.new + reading.edited > 0
     if altered:
-        history = replace(history, last_change=now)
+        history = history.but(last_change=now)
     if checked and altered and same_marks:
         dropped = "it was called unchanged under the same validators though its entries had changed"
     elif (checked and not altered) or (altered and not same_marks and before.body_hash is not None):
-        history = replace(history, trust=history.trust + 1)  # "unchanged" was true, or they move when the feed does
-    history = replace(
-        history,
-        body_hash=answer.body_hash, source=answer.url, since_full=0,
+        history = history.but(trust=history.trust + 1)  # "unchanged" was true, or they move when the feed does
+    history = history.but(body_hash=answer.body_hash, source=answer.url, since_full=0,
         etag=answer.etag, last_modified=answer.last_modified, stale=dropped or history.stale,
     )  # fmt: skip
     return history, dropped
@@ -343,12 +344,12 @@ def _moved(history: History, answer: Unmodified | Full) -> tuple[History, str | 
     """Takes note of a permanent redirect: kept once it has led to a feed at `CONFIRMATIONS` polls."""
     to = answer.moved_to
     if to is None or to == history.asked_at:
-        return replace(history, moving_to=None, moving_polls=0), None
+        return history.but(moving_to=None, moving_polls=0), None
     polls = history.moving_polls + 1 if to == history.moving_to else 1
     if polls < CONFIRMATIONS:
-        return replace(history, moving_to=to, moving_polls=polls), None
+        return history.but(moving_to=to, moving_polls=polls), None
     address = None if to == history.url else to
-    return replace(history, address=address, moving_to=None, moving_polls=0), to
+    return history.but(address=address, moving_to=None, moving_polls=0), to
 
 
 def _without_push(history: History, answer: Unmodified | Full, now: float) -> History:
@@ -356,7 +357,7 @@ def _without_push(history: History, answer: Unmodified | Full, now: float) -> Hi
     hub, reading = history.hub, answer.reading
     if hub is None or not hub.stands(now) or reading is None or reading.new == 0:
         return history
-    return replace(history, hub=replace(hub, missed=hub.missed + 1))
+    return history.but(hub=replace(hub, missed=hub.missed + 1))
 
 
 # -- how often --------------------------------------------------------------------------------------------------------
@@ -417,16 +418,14 @@ def _published(history: History, reading: Reading, now: float, elapsed: float) -
     """What a reading tells of the feed's publishing."""
     times = sorted(t for t in reading.times if t <= now + HOUR)
     first = history.rate_slow is None
-    history = replace(
-        history,
-        entries=history.entries + reading.new, edited=history.edited + reading.edited,
+    history = history.but(entries=history.entries + reading.new, edited=history.edited + reading.edited,
         shown=reading.shown, oldest=times[0] if times else None, wants=reading.wants,
     )  # fmt: skip
     if first:
         rate = _stated_rate(times, now) if times else FIRST_GUESS
-        return replace(history, rate_slow=rate, rate_fast=rate)
+        return history.but(rate_slow=rate, rate_fast=rate)
     if reading.new >= reading.shown > 1:  # not one known entry left: some may have come and gone in between
-        history = replace(history, overruns=history.overruns + 1)
+        history = history.but(overruns=history.overruns + 1)
     return _counted(history, reading.new, elapsed)
 
 
@@ -443,8 +442,7 @@ def _counted(history: History, new: int, elapsed: float) -> History:
     if elapsed <= 0 or history.rate_slow is None or history.rate_fast is None:
         return history
     seen = new / elapsed
-    return replace(
-        history,
+    return history.but(
         rate_slow=_blend(history.rate_slow, seen, elapsed / MEMORY_SLOW),
         rate_fast=_blend(history.rate_fast, seen, elapsed / MEMORY_FAST),
     )
@@ -464,13 +462,12 @@ def _after_failure(
     if answer.ours or (answer.network and not online):
         return _not_its_fault(history, answer, now, bounds)
     failures = {**history.failures, answer.reason: history.failures.get(answer.reason, 0) + 1}
-    history = replace(history, failures=failures, error=answer.error, moving_to=None, moving_polls=0)
+    history = history.but(failures=failures, error=answer.error, moving_to=None, moving_polls=0)
     passing = answer.network or answer.reason == "status-429" or answer.reason.startswith("status-5")
     if history.address is not None and (not passing or history.failing + 1 >= PATIENCE_WITH_MOVED):
         return _move_undone(history, answer, now, bounds)
     first = history.failing == 0
-    history = replace(
-        history,
+    history = history.but(
         failing=history.failing + 1,
         failing_since=now if history.failing_since is None else history.failing_since,
         failing_for=0.0 if first else history.failing_for + seen,
@@ -492,7 +489,7 @@ def _after_failure(
         wait = min(answer.after, LONGEST_RETRY_AFTER)
         why += f"; it asks to wait {spell(answer.after)}"
     when = now + wait * (1 + JITTER * chance(history.url, history.polls))
-    return Decision(when=when, why=why, history=replace(history, next_poll=when, interval=wait, why=why))
+    return Decision(when=when, why=why, history=history.but(next_poll=when, interval=wait, why=why))
 
 
 def backoff(failing: int, reason: str, bounds: Bounds) -> float:
@@ -509,9 +506,7 @@ def _move_undone(history: History, answer: Failed, now: float, bounds: Bounds) -
     if answer.after is not None:
         wait = max(wait, min(answer.after, LONGEST_RETRY_AFTER))
     when = now + wait
-    history = replace(
-        history,
-        address=None, etag=None, last_modified=None, body_hash=None, source=None, since_full=0,
+    history = history.but(address=None, etag=None, last_modified=None, body_hash=None, source=None, since_full=0,
         next_poll=when, interval=wait, why=why,
     )  # fmt: skip
     return Decision(when=when, why=why, history=history, moved_to="")
@@ -524,7 +519,7 @@ def _not_its_fault(history: History, answer: Failed, now: float, bounds: Bounds)
     why = answer.error if answer.ours else f"no host answers, so it is our own network ({answer.error})"
     wait = max(bounds.low, min(answer.after or 0.0, LONGEST_RETRY_AFTER))
     when = now + wait * (1 + JITTER * chance(history.url, history.polls))
-    history = replace(history, failures=failures, error=why, next_poll=when, interval=wait, why=why)
+    history = history.but(failures=failures, error=why, next_poll=when, interval=wait, why=why)
     return Decision(when=when, why=why, history=history)
 
 
@@ -535,8 +530,7 @@ def after_push(history: History, reading: Reading, now: float) -> History:
         return history
     hub = replace(history.hub, pushes=history.hub.pushes + 1, last_push=now, missed=0)
     elapsed = 0.0 if history.last_success is None else max(0.0, now - history.last_success)
-    history = replace(
-        history,
+    history = history.but(
         hub=hub,
         entries=history.entries + reading.new,
         edited=history.edited + reading.edited,
@@ -544,7 +538,7 @@ def after_push(history: History, reading: Reading, now: float) -> History:
     )
     if elapsed <= 0:
         return history
-    return replace(_counted(history, reading.new, elapsed), last_success=now)
+    return _counted(history, reading.new, elapsed).but(last_success=now)
 
 
 def _given_up(
@@ -554,7 +548,7 @@ def _given_up(
     new = history.state != state
     when = now + wait * (1 + JITTER * chance(history.url, history.polls))
     says = f"{why}; asked again after {spell(wait)}"
-    history = replace(history, state=state, state_reason=why, next_poll=when, interval=wait, why=says)
+    history = history.but(state=state, state_reason=why, next_poll=when, interval=wait, why=says)
     return Decision(
         when=when,
         why=says,

@@ -227,7 +227,7 @@ class WebSub:
         return f"{self._settings.websub.callback.rstrip('/')}/{path}"
 
     def _save(self, url: str, hub: Subscription | None) -> None:
-        self._state.save(replace(self._state.history(url), hub=hub))
+        self._state.save(self._state.history(url).but(hub=hub))
 
     # -- what hubs ask and push ---------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,7 +214,7 @@ def test_a_report_tells_a_person_how_a_feed_is_doing(path: Path) -> None:
             hub=Subscription(hub="https://hub.example", topic=URL, path="secret path", secret="secret"),
         )
     )  # fmt: skip
-    state.save(replace(state.history(URL), url=URL + "2", stale="it lied", state="retired", state_reason="nothing"))
+    state.save(state.history(URL).but(url=URL + "2", stale="it lied", state="retired", state_reason="nothing"))
     state.close()
     one, two = report(path)
     assert (one.state, one.address, one.validators, one.not_modified) == (

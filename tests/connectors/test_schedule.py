@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,20 +117,20 @@ def test_what_retry_after_asks_for(value: str, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("etag", ['"1"', 'W/"1"', "unquoted", '""', 'W/"a b"', '"abc-gzip"', "'1'", '"a\\"b"'])
 def test_an_etag_is_sent_back_to_the_letter(etag: str) -> None:
-    assert question(replace(KNOWN, etag=etag), NOW)["If-None-Match"] == etag
+    assert question(KNOWN.but(etag=etag), NOW)["If-None-Match"] == etag
 
 
 def test_last_modified_is_sent_back_to_the_letter_however_odd() -> None:
-    assert question(replace(KNOWN, last_modified="gestern"), NOW)["If-Modified-Since"] == "gestern"
+    assert question(KNOWN.but(last_modified="gestern"), NOW)["If-Modified-Since"] == "gestern"
 
 
 @pytest.mark.parametrize("etag", ['"a\r\nX: 1"', '"\x00"', '"عاجل"', '"' + "x" * 2000 + '"', "", None])
 def test_an_etag_that_cannot_be_sent_is_left_out(etag: str | None) -> None:
-    assert "If-None-Match" not in question(replace(KNOWN, etag=etag), NOW)
+    assert "If-None-Match" not in question(KNOWN.but(etag=etag), NOW)
 
 
 @pytest.mark.parametrize(
-    "history", [History(url=URL), replace(KNOWN, stale="proved so"), replace(KNOWN, body_hash=None)], ids=str
+    "history", [History(url=URL), KNOWN.but(stale="proved so"), KNOWN.but(body_hash=None)], ids=str
 )
 def test_nothing_conditional_is_asked_where_nothing_is_known_or_trusted(history: History) -> None:
     assert question(history, NOW) == {}
@@ -169,7 +168,7 @@ def test_a_feed_always_called_unchanged_is_read_in_full_now_and_then_and_ever_mo
     ],
 )
 def test_validators_are_dropped_where_the_body_changed_under_them(answer: Full, stale: bool) -> None:
-    decision = next_poll(replace(KNOWN, since_full=8), answer, NOW, BOUNDS)
+    decision = next_poll(KNOWN.but(since_full=8), answer, NOW, BOUNDS)
     assert bool(decision.drop_validators) is stale
     assert bool(decision.history.stale) is stale
     assert (question(decision.history, NOW) == {}) is (stale or answer.etag is None)
@@ -185,7 +184,7 @@ def test_a_new_etag_with_the_same_body_is_no_change() -> None:
 
 
 def history_of(a_day: float, **given: Any) -> History:
-    return replace(KNOWN, rate_slow=a_day / DAY, rate_fast=a_day / DAY, **given)
+    return KNOWN.but(rate_slow=a_day / DAY, rate_fast=a_day / DAY, **given)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def history_of(a_day: float, **given: Any) -> History:
         (history_of(0.1), None, 180, "hardly"),
         (history_of(0), None, 180, "hardly"),
         (history_of(2_000), None, 5, "not more often"),
-        (replace(history_of(0), rate_fast=24 / DAY), None, 15, "24 items a day"),
+        (history_of(0).but(rate_fast=24 / DAY), None, 15, "24 items a day"),
         (history_of(24, wants=3600), None, 60, "feed itself asks for 1 hour"),
         (history_of(24, wants=60), None, 15, "24 items"),
         (history_of(24, wants=7 * DAY), None, 180, "feed itself"),
@@ -243,7 +242,7 @@ def test_pushes_that_prove_missing_quicken_polling_and_one_that_comes_slows_it_a
 
 @pytest.mark.parametrize("polls", range(20))
 def test_jitter_is_the_same_for_the_same_poll_and_keeps_the_bounds(polls: int) -> None:
-    history = replace(history_of(24), polls=polls, last_success=NOW - 1, last_poll=NOW - 1)
+    history = history_of(24).but(polls=polls, last_success=NOW - 1, last_poll=NOW - 1)
     one, other = (next_poll(history, Unmodified(url=URL), NOW, BOUNDS) for _ in range(2))
     assert one == other
     wait = one.when - NOW
@@ -255,7 +254,7 @@ def test_jitter_is_the_same_for_the_same_poll_and_keeps_the_bounds(polls: int) -
 def test_feeds_polled_together_drift_apart_at_either_bound(a_day: float) -> None:
     waits = set()
     for n in range(50):
-        history = replace(history_of(a_day), url=f"https://{n}.example/", last_success=NOW - 1)
+        history = history_of(a_day).but(url=f"https://{n}.example/", last_success=NOW - 1)
         waits.add(round(next_poll(history, Unmodified(url=URL), NOW, BOUNDS).when - NOW))
     assert len(waits) > 15
     assert all(BOUNDS.low <= wait <= BOUNDS.high for wait in waits)
@@ -344,7 +343,7 @@ def test_retry_after_is_obeyed_within_reason(after: float | None, reason: str, l
 
 
 def failing_until_given_up(reason: str, **given: Any) -> tuple[Decision, float]:
-    history, now = replace(KNOWN, last_success=NOW), NOW
+    history, now = KNOWN.but(last_success=NOW), NOW
     for _ in range(1000):
         decision = next_poll(history, Failed(reason=reason, error="it fails", **given), now, BOUNDS)
         if decision.retired or decision.gone:
@@ -398,7 +397,7 @@ def test_a_machine_that_was_off_for_a_month_retires_nothing() -> None:
 
 
 def test_our_own_network_being_down_is_held_against_no_feed() -> None:
-    history, now = replace(KNOWN, last_success=NOW), NOW
+    history, now = KNOWN.but(last_success=NOW), NOW
     while now < NOW + 30 * DAY:
         decision = next_poll(
             history, Failed(reason="dns", error="no answer", network=True), now, BOUNDS, online=False
@@ -459,7 +458,7 @@ def test_a_redirect_that_does_not_stay_is_not_kept(between: Answer) -> None:
 )
 def test_a_move_is_undone_where_the_new_address_fails(reason: str, network: bool, polls: int) -> None:
     failed = [Failed(reason=reason, error="broken", network=network)] * polls
-    *before, last = played(replace(KNOWN, address=ELSEWHERE), *failed)
+    *before, last = played(KNOWN.but(address=ELSEWHERE), *failed)
     assert all(d.history.address == ELSEWHERE for d in before)
     assert (last.moved_to, last.history.asked_at, last.history.state) == ("", URL, "active")
     assert question(last.history, NOW) == {}  # the validators were the other server's
@@ -469,13 +468,13 @@ def test_a_move_is_undone_where_the_new_address_fails(reason: str, network: bool
 def test_a_move_is_not_undone_while_our_own_network_is_down() -> None:
     failed = Failed(reason="dns", error="no answer", network=True)
     assert all(
-        d.history.address == ELSEWHERE for d in played(replace(KNOWN, address=ELSEWHERE), *[failed] * 10, online=False)
+        d.history.address == ELSEWHERE for d in played(KNOWN.but(address=ELSEWHERE), *[failed] * 10, online=False)
     )
 
 
 def test_a_move_back_to_the_listed_address_is_no_move() -> None:
     back = Unmodified(url=URL, moved_to=URL)
-    assert played(replace(KNOWN, address=ELSEWHERE), back, back)[-1].history.address is None
+    assert played(KNOWN.but(address=ELSEWHERE), back, back)[-1].history.address is None
 
 
 # -- whatever comes ---------------------------------------------------------------------------------------------------

@@ -395,7 +395,7 @@ def test_a_hub_may_redirect_a_request_but_not_for_ever(world: World) -> None:
 def test_a_feed_that_names_the_hub_no_more_is_unsubscribed(world: World, offered: str | None) -> None:
     async def steps(call: Call) -> None:
         await subscribed(world, call)
-        world.state.save(replace(world.history, hub_offered=offered))
+        world.state.save(world.history.but(hub_offered=offered))
         await world.websub.look()
         assert world.modes == ["subscribe", "unsubscribe"]
         assert await call("GET", "/token0", params=question("unsubscribe")) == (200, "c0ffee")
@@ -410,7 +410,7 @@ def test_a_feed_that_names_the_hub_no_more_is_unsubscribed(world: World, offered
 def test_a_retired_feed_is_unsubscribed(world: World) -> None:
     async def steps(call: Call) -> None:
         await subscribed(world, call)
-        world.state.save(replace(world.history, state="gone"))
+        world.state.save(world.history.but(state="gone"))
         await world.websub.look()
         assert world.modes == ["subscribe", "unsubscribe"]
 
