@@ -146,8 +146,9 @@ def clean_fragment(text: str, headline: str | None = None) -> str:
 def _reduce(tree: html.HtmlElement, own: str | None) -> int:
     """Takes out what is no text of this article before the extractor looks; returns how many items of lists went."""
     drop_chrome(tree)
+    teasers = drop_teasers(tree, own)
     drop_related(tree)
-    return drop_teasers(tree, own)
+    return teasers
 
 
 def _main_text(text: str, tree: html.HtmlElement, stated: Stated, own: str | None) -> str:

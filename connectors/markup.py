@@ -7,7 +7,6 @@ alone is a fifth of the time of reading a page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from lxml import etree, html
@@ -32,6 +31,7 @@ CHROME = (
 _ALSO_EDGES = frozenset(("br", "hr", "figcaption", "dt", "dd", "pre", "caption", "title"))
 _LINKED_WORDS = 15  # code points of a headline that leads elsewhere; shorter links are names and buttons
 _TEASER = 400  # code points of words beside the headline: a longer one is a text of its own
+HIGHEST = 7  # steps from a link up to the item of a list that it stands in
 _ALIKE = 4  # neighbours of one make: fewer are no list
 _SPACE = re.compile(r"\s+")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
@@ -71,14 +71,16 @@ def drop_chrome(tree: html.HtmlElement) -> None:
 def drop_related(tree: html.HtmlElement) -> None:
     """Takes out labels like «اقرأ أيضاً» with the links that follow them."""
     labels, first_letters = boilerplate().related, boilerplate().related_letters
+
+    def is_label(words: str) -> bool:
+        return len(words) <= LABEL_LINE and words.lstrip()[:1] in first_letters and bool(labels.match(fold(words)))
+
     found = []
     for element in tree.iter(etree.Element):
-        for words, owner in ((element.text, element), (element.tail, element.getparent())):
-            if words is None or owner is None or len(words) > LABEL_LINE:
-                continue
-            begin = words.lstrip()[:1]
-            if begin and begin in first_letters and labels.match(fold(words)):
-                found.append(owner)
+        if (words := element.text) and is_label(words):
+            found.append(element)
+        if (words := element.tail) and is_label(words) and (owner := element.getparent()) is not None:
+            found.append(owner)
     judged = set()
     for owner in found:
         block = _block(owner)
@@ -93,35 +95,42 @@ def drop_teasers(tree: html.HtmlElement, own: str | None) -> int:
     own: the page's address; links to it or into it lead nowhere else. Returns how many were taken out.
     """
     dropped = 0
-    families: dict[html.HtmlElement, dict[tuple[str, str | None], list[html.HtmlElement]]] = {}
+    tail = _tail(own)
+    families: dict[html.HtmlElement, dict[tuple[str, str], list[html.HtmlElement]]] = {}
     for link in list(tree.iter("a")):
-        href = link.get("href")
-        if not href or href.startswith("#") or (own and _same_page(href, own)):
+        if not _leads_away(link, own, tail):
             continue
-        for item in _ancestry(link):
+        item = link
+        for _ in range(HIGHEST):
             parent = item.getparent()
             if parent is None or item.tag == "body":
                 break
-            if parent not in families:
-                families[parent] = _families(parent)
-            alike = families[parent].pop((item.tag, item.get("class")), [])
-            if len(alike) < _ALIKE:
-                continue
-            teasers = [child for child in alike if _is_teaser(child, own)]
-            if len(teasers) >= max(_ALIKE, 0.8 * len(alike)):
-                for child in teasers:
-                    child.drop_tree()
-                dropped += len(teasers)
-                break
+            made = families.get(parent)
+            if made is None:
+                made = families[parent] = _families(parent)
+            alike = made.pop(_make(item), ())
+            if len(alike) >= _ALIKE:
+                teasers = [child for child in alike if _is_teaser(child, own, tail)]
+                if len(teasers) >= max(_ALIKE, 0.8 * len(alike)):
+                    for child in teasers:
+                        child.drop_tree()
+                    dropped += len(teasers)
+                    break
+            item = parent
     return dropped
 
 
-def _families(parent: html.HtmlElement) -> dict[tuple[str, str | None], list[html.HtmlElement]]:
-    """The children by their make: tag and class."""
-    found: dict[tuple[str, str | None], list[html.HtmlElement]] = {}
+def _families(parent: html.HtmlElement) -> dict[tuple[str, str], list[html.HtmlElement]]:
+    """The children by their make."""
+    found: dict[tuple[str, str], list[html.HtmlElement]] = {}
     for child in parent.iterchildren(etree.Element):
-        found.setdefault((child.tag, child.get("class")), []).append(child)
+        found.setdefault(_make(child), []).append(child)
     return found
+
+
+def _make(element: html.HtmlElement) -> tuple[str, str]:
+    """Tag and first class, numbers aside: `post-17` and `post-18` are of one make."""
+    return element.tag, (element.get("class") or "").lstrip().partition(" ")[0].rstrip("0123456789")
 
 
 def lines_of(tree: html.HtmlElement) -> str:
@@ -140,36 +149,32 @@ def words_of(element: html.HtmlElement) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def _ancestry(link: html.HtmlElement) -> Iterator[html.HtmlElement]:
-    """The link and what it stands in, as far as a list's item may reach."""
-    element = link
-    for _ in range(7):
-        if element is None:
-            return
-        yield element
-        element = element.getparent()
-
-
-def _is_teaser(item: html.HtmlElement, own: str | None) -> bool:
+def _is_teaser(item: html.HtmlElement, own: str | None, tail: str) -> bool:
     whole = words_of(item)
     if not whole or len(whole) > _TEASER + 300:
         return False
-    linked = [words for a in ([item] if item.tag == "a" else item.iter("a")) if (words := _leading(a, own))]
+    linked = [
+        words
+        for a in ([item] if item.tag == "a" else item.iter("a"))
+        if len(words := words_of(a)) >= _LINKED_WORDS and _leads_away(a, own, tail)
+    ]
     if not linked:
         return False
-    share = sum(map(len, linked)) / len(whole)
-    if share > 0.8:
+    if sum(map(len, linked)) > 0.8 * len(whole):
         return True
     return item.tag != "p" and len(whole) - len(linked[0]) <= _TEASER and whole.find(linked[0]) <= 60 and _alone(item)
 
 
-def _leading(link: html.HtmlElement, own: str | None) -> str | None:
-    """The words of a link that may be a headline of another text."""
+def _leads_away(link: html.HtmlElement, own: str | None, tail: str) -> bool:
+    """Whether the link leads to another page. tail: what the address of this one ends with."""
     href = link.get("href")
-    if not href or href.startswith("#") or (own and _same_page(href, own)):
-        return None
-    words = words_of(link)
-    return words if len(words) >= _LINKED_WORDS else None
+    if not href or href.startswith("#"):
+        return False
+    return not own or tail not in href or not _same_page(href, own)
+
+
+def _tail(own: str | None) -> str:
+    return urlsplit(own).path.rstrip("/").rpartition("/")[2] if own else ""
 
 
 def _alone(item: html.HtmlElement) -> bool:
