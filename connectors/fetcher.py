@@ -46,6 +46,8 @@ CLEANINGS = 1  # tries that a page gets that stalls its cleaner; the first may h
 
 #: What no later reading can mend: the page is not asked for again unless a feed changes its entry.
 _FINAL = frozenset(("robots", "forbidden-address", "bad-url", "gone", "media-type", "too-large", "no-address"))
+#: Of these, what one answer says of itself: a page that was read before may come right again.
+_OF_ANSWER = frozenset(("media-type", "too-large"))
 _ABSENT = frozenset(("not-found", "gone", "soft-404"))
 _STATUS = {401: "forbidden", 402: "paywall", 403: "forbidden", 404: "not-found", 407: "forbidden", 410: "gone",
            429: "rate-limited", 451: "forbidden"}  # fmt: skip
@@ -222,8 +224,11 @@ class Fetcher:
             reserved.setdefault(host, []).append(self._hosts.began(host))
             return True
 
-        async with self._alone:
-            rows = self.frontier.lease(now, free, may)
+        async def lease() -> list[Row]:
+            async with self._alone:
+                return self.frontier.lease(now, free, may)
+
+        rows = await self._until_written(lease)
         for row in rows:
             task = asyncio.ensure_future(self._read(row, reserved[row.host].pop()))
             self._reading[task] = row
@@ -407,7 +412,8 @@ class Fetcher:
         due = next_check(row.key, memory.base, now, self._spans)
         state: State = "failed"
         absent_before = memory.refused in _ABSENT or read
-        if failed.reason in _FINAL or (failed.reason in _ABSENT and absent_before):
+        final = failed.reason in _FINAL and not (read and failed.reason in _OF_ANSWER)
+        if final or (failed.reason in _ABSENT and absent_before):
             due, state = None, "gone" if failed.reason in _ABSENT else "failed"
         if read:  # the page's own text went on: nothing replaces that
             state = state if state == "gone" else "done"
@@ -431,7 +437,7 @@ class Fetcher:
             return self._settle(row, memory, rejected, state, due, why=failed.reason)
         memory = replace(memory, refused=failed.reason)
         article = known.settle(article) if known is not None else article
-        if article.content_hash == memory.content:
+        if article.content_hash == memory.content or _poorer(article, memory):
             return self._settle(row, memory, None, state, due, why=failed.reason)
         archive = await self._archive.keep_entry(entry, where, known=known)
         article = replace(article, archive=archive)
@@ -518,6 +524,13 @@ def _validators(memory: Memory, response: Response, raw: str) -> Memory:
 def _base(row: Row, article: Article | None) -> float:
     published = article.published if article and article.published else row.entry.published
     return counted_from(published.timestamp() if published else None, row.since)
+
+
+def _poorer(article: Article, memory: Memory) -> bool:
+    """Whether another feed says less of the same: a headline alone behind a text, or a summary behind the whole."""
+    if memory.content is None or article.title != memory.title:
+        return False
+    return not article.body.strip() or (article.partial and not memory.partial)
 
 
 def _went_on(memory: Memory, article: Article, *, from_feed: bool) -> Memory:

@@ -256,17 +256,25 @@ class Frontier:
             if self._due.get(host) == due:
                 self._ready.setdefault(host)
         rows: list[Row] = []
+        seen: list[str] = []  # hosts whose turn it was
         refused: list[str] = []
-        while self._ready and len(rows) < want and len(refused) < LOOKS:
-            host, _none = self._ready.popitem(last=False)
-            if not may(host, self._busy[host]):
-                refused.append(host)
-                continue
-            if (row := self._first(host, now)) is not None:
-                rows.append(row)
-                self._in_hand[row.id] = host
-                self._busy[host] += 1
-            self._look(host, now)
+        try:
+            while self._ready and len(rows) < want and len(refused) < LOOKS:
+                host, _none = self._ready.popitem(last=False)
+                seen.append(host)
+                if not may(host, self._busy[host]):
+                    refused.append(host)
+                    continue
+                if (row := self._first(host, now)) is not None:
+                    rows.append(row)
+                    self._in_hand[row.id] = host
+                    self._busy[host] += 1
+                self._look(host, now)
+        except BaseException:  # the file cannot be read just now: as if nothing had been asked
+            for row in rows:
+                self._put_down(row)
+            self._ready.update(dict.fromkeys(seen))
+            raise
         self._ready.update(dict.fromkeys(refused))
         return rows
 
@@ -455,7 +463,7 @@ def _judge(
     entry: Entry, mark: _Mark, marks: dict[str, _Mark], old: Entry | None, memory: Memory | None, given_up: bool
 ) -> tuple[Literal["changed", "better", "noted", "nothing"], _Mark]:
     """What an entry of a known page asks for, and what to remember of it: `changed` = read the page (again), `better` =
-    of two feeds this one has the whole text, `noted` = only remember, `nothing`.
+    of two feeds this one has the whole text, or any at all, `noted` = only remember, `nothing`.
 
     given_up: nothing of this page ever went on; who sends its entry again (a redriven reject) wants another try."""
     before = marks.get(entry.feed)
@@ -468,12 +476,17 @@ def _judge(
             return "changed", msgspec.structs.replace(mark, rereads=before.rereads + 1)
         return "noted", msgspec.structs.replace(mark, rereads=before.rereads)
     whole = bool(entry.body) and not entry.partial
+    first_words = bool(entry.body) and all(known.body == _WORDLESS for known in marks.values())
     if whole and memory is not None and memory.partial:
+        return "changed", mark
+    if first_words and memory is not None and (memory.content is None or memory.from_feed):
         return "changed", mark
     new_words = mark.head not in {known.head for known in marks.values()}
     if new_words and old is not None and old.updated and entry.updated and entry.updated > old.updated:
         return "changed", mark
     if whole and memory is None and old is not None and (old.partial or not old.body):
+        return "better", mark
+    if first_words and memory is None and old is not None:
         return "better", mark
     return "noted", mark
 
@@ -544,3 +557,6 @@ def _host(entry: Entry) -> str:
 def _digest(*parts: str) -> str:
     text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+_WORDLESS = _digest("")  # the body of an entry that only has a headline

@@ -59,7 +59,7 @@ class Hosts:
         state.failures, state.proven = state.failures + 1, False
         if state.failures >= DOWN_AFTER:
             wait = FIRST_WAIT * 2.0 ** min(state.failures - DOWN_AFTER, 10)
-            state.down_until = now + min(wait, LONGEST_WAIT)
+            state.down_until = max(state.down_until, now + min(wait, LONGEST_WAIT))
 
     def rest(self, host: str, until: float) -> None:
         """It asked to be left alone for longer than a request waits."""

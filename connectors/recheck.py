@@ -14,11 +14,12 @@ from pipeline.config import seconds_of
 #: Waits between the tries of a page that cannot be had just now; behind the last one the feed's text goes on.
 RETRIES = (120.0, 600.0, 1_800.0, 7_200.0)
 GIVE_UP = 10_800.0  # seconds that a page never read waits for its host to be there again; then the feed's text goes on
-LONGEST_WAIT = 86_400.0  # a server may ask for more; nobody reads news a week late
+DAY = 86_400.0
+LONGEST_WAIT = DAY  # a server may ask for more; nobody reads news a week late
 SPREAD = 0.03  # of a span of time: what an outlet publishes at one moment is not all asked for at one moment again
 WIDEST = 900.0  # seconds that a re-check may come late on purpose
 MOST_EXTRA = 8  # re-checks beside the schedule: a page that shows its own clock changes at every reading
-KEPT = 14 * 86_400.0  # seconds that a page is remembered behind its last re-check: feeds list articles for days
+KEPT = 14 * DAY  # seconds that a page is remembered behind its last re-check: feeds list articles for days
 
 
 def spans_of(setting: Sequence[str]) -> tuple[float, ...]:
@@ -27,8 +28,11 @@ def spans_of(setting: Sequence[str]) -> tuple[float, ...]:
 
 
 def counted_from(published: float | None, seen: float) -> float:
-    """The moment from which re-checks count: publication, but first sight for a page undated or dated ahead."""
-    return seen if published is None else min(published, seen)
+    """The moment from which re-checks count: publication, but first sight for a page undated or dated ahead, and for
+    one of today of which only the day is known (its time is midnight)."""
+    if published is None or (not published % DAY and seen - published < DAY):
+        return seen
+    return min(published, seen)
 
 
 def next_check(key: str, base: float, now: float, spans: Sequence[float]) -> float | None:

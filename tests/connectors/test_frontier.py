@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_used_is_named(path: Path, damage: str) -> None:
 
 
 def test_memory_does_not_grow_with_the_pages_that_wait(frontier: Frontier) -> None:
-    for start in range(0, 20_000, 2_000):
+    for start in range(0, 8_000, 2_000):
         frontier.take([entry(n, f"h{n % 7}.example") for n in range(start, start + 2_000)], 100.0)
     assert len(frontier._due) == 7
     assert len(frontier._later) < 100

@@ -48,6 +48,12 @@ def test_an_undated_page_and_one_dated_ahead_count_from_first_sight() -> None:
     assert counted_from(100.0, 500.0) == 100.0
 
 
+def test_a_page_of_which_only_the_day_is_known_counts_from_first_sight_on_that_day() -> None:
+    midnight = 20_000 * recheck.DAY
+    assert counted_from(midnight, midnight + 15 * HOUR) == midnight + 15 * HOUR
+    assert counted_from(midnight, midnight + 30 * HOUR) == midnight
+
+
 def test_a_changed_page_is_read_again_within_the_hour() -> None:
     now = 1e9 + 8 * HOUR
     assert check_after_change(KEY, 1e9, now, 0, SPANS) == (now + HOUR, True)
