@@ -289,6 +289,31 @@ def test_a_refused_page_is_rejected_once_and_read_again_at_its_times(world: Worl
     assert [one.body for one in world.articles] == [TEXT]
 
 
+def test_one_answer_of_the_wrong_kind_does_not_end_the_re_checks_of_a_page(world: World) -> None:
+    feed = page("<rss/>", headers={"content_type": "application/rss+xml"})
+    html = {"content_type": "text/html"}
+    world.answers[URL] = [page(headers=html), feed, page(TEXT + " Edited.", headers=html)]
+    world.run(7 * HOUR, entry())
+    assert [one.body for one in world.articles] == [TEXT, TEXT + " Edited."]
+
+
+def test_of_a_forbidden_page_no_feed_that_says_less_follows_one_that_says_more(world: World) -> None:
+    world.answers[URL] = [failure("robots")]
+    whole = entry(body="The whole text", partial=False)
+    summary, headline = entry(feed="https://example.com/2"), entry(feed="https://example.com/3", body="")
+    later = {100.0: [summary], 200.0: [headline], 300.0: [entry(feed="https://example.com/3", body="", section="x")]}
+    world.run(1_000, whole, later=later)
+    assert [one.body for one in world.articles] == ["The whole text"]
+
+
+def test_of_a_forbidden_page_the_first_feed_with_any_text_is_heard_after_one_without(world: World) -> None:
+    world.answers[URL] = [failure("robots")]
+    silent, headline = entry(title=None, body=""), entry(feed="https://example.com/2", body="")
+    world.run(1_000, silent, later={100.0: [headline], 200.0: [entry(feed="https://example.com/3")]})
+    assert [one.reason for one in world.rejects] == ["robots"]
+    assert world.articles[-1].body == "A summary"
+
+
 def test_a_page_taken_down_is_not_asked_for_again(world: World) -> None:
     world.answers[URL] = [page(), page("", status=404)]
     world.run(90 * HOUR, entry())
