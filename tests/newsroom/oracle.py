@@ -19,7 +19,7 @@ import orjson
 
 from connectors.newsroom.cast import HOUR, Feed, Story
 from connectors.newsroom.server import Access
-from connectors.newsroom.world import World
+from connectors.newsroom.world import BUSY, World
 from pipeline.log.sqlite import SqliteLog
 
 TOKEN = re.compile(r"NR(\d\d-\d{4})-(\d+)([PFS])")
@@ -115,6 +115,14 @@ class Oracle:
         self.tokens = store.tokens
         self.by_host: dict[str, list[Access]] = defaultdict(list)
         self.by_key: dict[str, list[Access]] = defaultdict(list)
+        self._stories = {
+            url: s for s in world.stories for url in (world.address(s, s.published), world.address(s, 1e12))
+        }
+        self._holds: dict[int, list[tuple[float, float]]] = defaultdict(list)  # when an outlet as a whole is not asked
+        for outlet in world.outlets:
+            self._holds[outlet.number] += [(p.begin, p.end + BUSY) for p in outlet.phases]
+        for feed in world.feeds:  # a 503 of one feed asks the whole host to wait
+            self._holds[feed.outlet] += [(p.begin, p.end + BUSY) for p in feed.phases if p.trouble == "busy"]
         for access in self.accesses:
             self.by_host[access.host].append(access)
             self.by_key[access.key].append(access)
@@ -160,13 +168,15 @@ class Oracle:
                 out.faults.append(f"{access.host}{access.target} was asked for though robots.txt forbids it")
         for host, asked in self.by_host.items():
             last: Access | None = None
+            known = False  # an older copy holds while a newer one cannot be had
             for access in asked:
                 if access.kind == "robots":
                     last = access
+                    known = known or (access.status < 500 and access.complete)
                 elif last is None:
                     out.faults.append(f"{host}{access.target} was asked for before robots.txt")
                     break
-                elif last.status >= 500 and access.time - last.time < HOUR:
+                elif last.status >= 500 and not known:
                     out.faults.append(f"{host}{access.target} was asked for after robots.txt answered {last.status}")
                     break
         out.numbers["forbidden addresses asked for"] = sum(
@@ -346,18 +356,22 @@ class Oracle:
         texts: dict[str, set[str]] = defaultdict(set)
         tokens: dict[str, set[tuple[str, int, str]]] = defaultdict(set)
         ids: dict[str, set[str]] = defaultdict(set)
-        headlines: dict[str, set[str | None]] = defaultdict(set)
+        fed: dict[str, set[str]] = defaultdict(set)
+        alone: dict[str, set[str]] = defaultdict(set)
         for article in self.store.articles:
+            if self._headline_alone(article):
+                alone[article.id].add(article.content)
+                continue
             texts[article.id].add(article.content)
             tokens[article.id] |= article.tokens
-            headlines[article.id].add(article.title)
-            for key, _, _ in article.tokens:
-                ids[key].add(article.id)
-            if not article.tokens and not self._headline_alone(article):
+            for key, _, where in article.tokens:
+                (ids if where == "P" else fed)[key].add(article.id)
+            if not article.tokens:
                 out.faults.append(f"an article that is no story: {article.url} {article.title!r}")
         for article_id, known in texts.items():
-            if revisions[article_id] != len(known):
-                out.faults.append(f"article {article_id}: {len(known)} texts, {revisions[article_id]} verdicts")
+            judged = revisions[article_id] - len(alone[article_id])
+            if judged != len(known):
+                out.faults.append(f"article {article_id}: {len(known)} texts, {judged} verdicts")
             if len(known) > len(tokens[article_id]) and tokens[article_id]:
                 out.faults.append(f"article {article_id}: {len(known)} texts of {len(tokens[article_id])} revisions")
             if len({key for key, _, _ in tokens[article_id]}) > 1:
@@ -371,6 +385,10 @@ class Oracle:
             "texts": sum(map(len, texts.values())),
             "verdicts": len(self.store.verdicts),
             "stories of two ids (moved)": sum(len(many) > 1 for many in ids.values()),
+            "stories whose feed's text has another id than their page": sum(
+                bool(ids[key] and fed[key] - ids[key]) for key in fed
+            ),
+            "headlines alone": sum(map(len, alone.values())),
         }
         if self.store.rows:
             out.numbers["rows of verdicts in rasd.sqlite"] = self.store.rows["verdicts"]
@@ -396,7 +414,9 @@ class Oracle:
                 out.faults.append(f"{name}: more than its text came in: {article.body[-80:]!r}")
             if article.title != self.world.headline(story, revision):
                 out.faults.append(f"{name}: its headline came in as {article.title!r}")
-            times = [story.published, *story.redated[1:]] if story.redated else [story.published]
+            times: list[float | None] = [story.published, *(story.redated or ())[1:]]
+            if where != "P" and any(self.world.feeds[n].dates == "none" for n in story.feeds):
+                times.append(None)  # nobody said
             if article.published not in times:
                 out.faults.append(f"{name}: published {article.published}, not {times}")
             if article.language != self.world.language(story):
@@ -435,10 +455,11 @@ class Oracle:
         return {name: getattr(self, name)() for name in names}
 
     def _headline_alone(self, article: Arrived) -> bool:
-        """Whether it is a story that robots.txt bars and of which the feed told the headline only."""
-        barred = (s for s in self.world.stories if s.barred and self.world.address(s, s.published) == article.url)
-        story = next(barred, None)
-        return story is not None and article.partial and article.title == self.world.headline(story, 1)
+        """Whether it is a story of which a feed told the headline only, and whose page was not to be had."""
+        story = self._stories.get(article.url or "")
+        if story is None or not article.partial or article.body:
+            return False
+        return article.title in {self.world.headline(story, n) for n in range(1, len(story.edits) + 2)}
 
     def _shown(self, feed: Feed, access: Access) -> list[Story]:
         """The stories that an answer names; the list of an index names none itself."""
@@ -460,7 +481,7 @@ class Oracle:
             return "replaced within half an hour"
         if story.gone and story.gone[0] <= until:
             return "gone within half an hour"
-        if any(p.begin < until and p.end > time - HOUR for p in host.phases):
+        if self._held(story.outlet, time - HOUR, until):
             return "its host was broken"
         if host.robots == "failing" and time < self.world.plan.start + 30 * HOUR:
             return "its host's robots.txt failed"
@@ -485,21 +506,21 @@ class Oracle:
 
     def _stands(self, story: Story, begin: float, end: float) -> bool:
         """Whether one revision stood there in its right form all that time."""
-        outlet = self.world.outlets[story.outlet]
-        if story.revision(begin) != story.revision(end) or any(
-            p.begin < end and p.end > begin - HOUR for p in outlet.phases
-        ):
+        if story.revision(begin) != story.revision(end) or self._held(story.outlet, begin - HOUR, end):
             return False
         if story.moved is not None and story.moved <= end:
             return False
         return not (story.gone and story.gone[0] <= end)
 
+    def _held(self, outlet: int, begin: float, end: float) -> bool:
+        """Whether the outlet was broken, or had asked to wait, at any moment of that time."""
+        return any(first < end and last > begin for first, last in self._holds[outlet])
+
     def _barred(self, feed: Feed) -> bool:
         return self.world.forbidden(self.world.outlets[feed.outlet].host, feed.path)
 
     def _in_trouble(self, feed: Feed, begin: float, end: float) -> bool:
-        phases = (*feed.phases, *self.world.outlets[feed.outlet].phases)
-        if any(p.begin < end and p.end > begin for p in phases):
+        if any(p.begin < end and p.end > begin for p in feed.phases) or self._held(feed.outlet, begin, end):
             return True
         outlet = self.world.outlets[feed.outlet]
         return outlet.robots == "failing" and begin < self.world.plan.start + 30 * HOUR
