@@ -88,7 +88,7 @@ LEAVES = frozenset(
      "news:keywords", "changefreq", "priority")
 )  # fmt: skip
 #: Start tags that end a text whose end tag is missing: no HTML has such elements.
-_AFTER_TEXT = (LEAVES | frozenset(("content:encoded", "media:content", "author", "source", "enclosure"))) - {
+_AFTER_TEXT = (LEAVES | frozenset(("content:encoded", "media:content", "author", "enclosure"))) - {
     "link", "id", "name", "uri", "created", "published", "category"
 }  # fmt: skip
 _AFTER_TITLE = _AFTER_TEXT | {"link", "id", "category", "description", "summary", "content", "published", "created"}

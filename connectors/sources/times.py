@@ -41,6 +41,7 @@ _MERIDIEM = re.compile(r"\b([ap])\.?\s?m\b\.?")
 _AFTER_CLOCK = re.compile(r"\s*م(?![^\W\d_])")  # «م» behind a time is «مساء», behind a year «ميلادية»
 _OFFSET = re.compile(r"(?:\b(?:gmt|utc|ut))?\s?([+-])(\d{1,2})(?::?([0-5]\d))?(?!\d)")
 _JOINED = re.compile(r"(?<=\d)[-/](?=[^\W\d_])|(?<=[^\W\d_])[-/](?=\d)|(?<=\d):(?=\d\d:\d\d:\d\d)")
+_UNKNOWN_ZONE = re.compile(r"\d [A-Z]{1,5}$")
 _ZONE_BEFORE = re.compile(r"\b(?:gmt|utc|ut)$")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th|er|eme)\b")
 _COMMENT = re.compile(r"\([^()]*\)")
@@ -54,7 +55,8 @@ def parse_time(value: str | float | None, *, latest: dt.datetime | None = None) 
 
     Reads ISO 8601, RFC 822 and their common misspellings, names of months, days, halves of the day and zones in the
     languages of `data/dates.tsv`, Arabic-Indic and Persian digits, seconds, milli- and microseconds since 1970,
-    `20240131`, `20240131T101500Z`. A time without a zone is UTC; a wrong weekday does not matter. Nothing is guessed:
+    `20240131`, `20240131T101500Z`. A time without a zone, or with one that
+    nobody knows, is UTC; a wrong weekday does not matter. Nothing is guessed:
     `03/04/2024`, a date without a year, and one of another calendar have no moment.
     """
     moment = _read(value)
@@ -74,7 +76,11 @@ def _read(value: str | float | None) -> dt.datetime | None:
     if not value.isdigit():  # else the library takes seconds since 1970 for the year 1710
         with contextlib.suppress(ValueError):
             return _settle(dt.datetime.fromisoformat(value))
-    return _tolerant(fold(value.translate(_TO_ASCII_DIGITS)))
+    folded = fold(value.translate(_TO_ASCII_DIGITS))
+    moment = _tolerant(folded)
+    if moment is None and _UNKNOWN_ZONE.search(value):  # off by hours, not lost
+        moment = _tolerant(folded.rpartition(" ")[0])
+    return moment
 
 
 def _rfc_822(found: re.Match[str]) -> dt.datetime | None:

@@ -191,3 +191,9 @@ def test_hostile_dates_cost_nothing() -> None:
         for _ in range(100):
             assert parse_time(value) is None
     assert time.process_time() - begun < 1
+
+
+def test_a_zone_that_nobody_knows_costs_hours_and_not_the_day() -> None:
+    assert parse_time("Sun, 10 Mar 2024 12:00:00 XYZT") == NOON
+    assert parse_time("Sun, 10 Mar 2024 21:00:00 JST") == NOON
+    assert parse_time("03/04/2024 12:00 XYZT") is None
