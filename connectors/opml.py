@@ -62,8 +62,8 @@ def read_opml(data: bytes, file: str, taken: Iterable[str] = ()) -> OpmlList:
         raise FileError(file, None, f"{len(data):,} bytes, {LARGEST:,} are allowed")
     found = OpmlList()
     root = _parse(without_forbidden(decode(data)), file, found.faults)
-    title = next(root.iterfind("head/title"), None)
-    found.title = _tidy(title.text if title is not None else None)
+    titles = (t.text for head in root if _local(head.tag) == "head" for t in head if _local(t.tag) == "title")
+    found.title = _tidy(next(titles, None))
     names = Names(taken)
     urls: dict[str, int] = {}
     for line, group, given in _outlines(root):
@@ -117,10 +117,8 @@ def _parse(text: str, file: str, faults: list[Fault]) -> Any:
     except etree.XMLSyntaxError as error:
         faults.append(Fault(error.lineno or 1, f"broken XML, the rest is read as far as it can be: {error.msg}"))
         root = _recovered(source, options)
-    if root is None or etree.QName(root).localname.lower() not in ("opml", "outline"):
+    if root is None or _local(root.tag) not in ("opml", "outline"):
         raise FileError(file, None, "is no OPML")
-    for element in root.iter(etree.Element):  # some writers put everything into a namespace
-        element.tag = etree.QName(element).localname.lower()
     return root
 
 
@@ -147,19 +145,23 @@ def _outlines(root: Any) -> Iterator[tuple[int, str | None, Mapping[str, str]]]:
     while stack:
         element, path = stack.pop()
         inner = path
-        if element.tag == "outline":
+        if _local(element.tag) == "outline":
             given = {_key(name): value for name, value in element.attrib.items()}
             yield element.sourceline or 1, "/".join(path) or None, given
             folder = (_tidy(given.get("text") or given.get("title")) or "").replace("/", "-").strip()
             inner = (*path, folder) if folder else path
         if len(element):
-            stack += [(child, inner) for child in reversed(element) if isinstance(child.tag, str)]
+            stack += [(child, inner) for child in reversed(element)]
 
 
 def _key(name: str) -> str:
     """Our own attributes as `rasd:name`, others in lower case: `xmlURL` and `xmlurl` are the same to us."""
-    qualified = etree.QName(name)
-    return f"rasd:{qualified.localname}" if qualified.namespace == NAMESPACE else qualified.localname.lower()
+    return f"rasd:{name[len(NAMESPACE) + 2 :]}" if name.startswith(f"{{{NAMESPACE}}}") else _local(name)
+
+
+def _local(name: object) -> str:
+    """A tag or attribute without its namespace, in lower case; "" of comments. Broken XML has names that are none."""
+    return name.rpartition("}")[2].rpartition(":")[2].lower() if isinstance(name, str) else ""
 
 
 def _address(given: Mapping[str, str]) -> str | None:

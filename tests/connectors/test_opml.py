@@ -127,6 +127,12 @@ def test_a_namespace_on_everything_makes_no_difference() -> None:
     assert urls(USUAL.replace("<opml", '<opml xmlns="http://opml.example/1"').encode())[1] == "http://nahr.example/atom"
 
 
+def test_names_that_are_none_do_no_harm() -> None:
+    assert urls(b"<opml><body><outline:/><a:outline xmlUrl='https://a.example/' :x='1' b:c:d='2'/></body>") == [
+        "https://a.example/"
+    ]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"   ", b"\x00\x01\x02", b"not xml", b"<html><body/></html>", b"<rss><channel/></rss>", b"{}"]
 )
