@@ -50,8 +50,10 @@ class SimulatedClock:
         if when <= self._now:
             await asyncio.sleep(0)
             return
-        self._loop = asyncio.get_running_loop()
-        woken = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # whoever slept in a loop that has ended is gone with it
+            self._loop, self._looking, self._sleepers = loop, False, []
+        woken = loop.create_future()
         heapq.heappush(self._sleepers, (when, next(self._order), woken))
         self._look_soon()
         await woken

@@ -22,7 +22,7 @@ from connectors.newsroom.clock import SimulatedClock
 from connectors.newsroom.server import read_plan
 from connectors.newsroom.world import World
 from connectors.sinks import SINKS
-from pipeline.config import Config, DataSettings, FetchSettings, LogSettings
+from pipeline.config import Config, DataSettings, FetchSettings, LogSettings, RunSettings
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.runtimes.embedded import Embedded
@@ -40,6 +40,7 @@ def settings(data: Path) -> Config:
     return Config(
         data=DataSettings(dir=str(data)),
         log=LogSettings(synchronous="normal"),  # kills, not power cuts
+        run=RunSettings(processes=1),  # time stands still while a page is read: a second process would only wait
         fetch=replace(FetchSettings(), allow_private=("127.0.0.0/8",), total_seconds=10.0),
     )
 

@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import orjson
 
 from connectors.newsroom.cast import HOUR, Feed, Story
 from connectors.newsroom.server import Access
 from connectors.newsroom.world import BUSY, World
-from pipeline.log.sqlite import SqliteLog
+from tests.newsroom.store import Arrived, Store
 
-TOKEN = re.compile(r"NR(\d\d-\d{4})-(\d+)([PFS])")
 WORKING = ("etag", "both", "modified", "weak")  # validators that tell the truth
 WORDLESS = ("news", "news-gz", "index")  # dialects without any text but headlines
 SPANS = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)  # when pages are read again: the default of feeds.recheck
@@ -36,69 +29,6 @@ BLINK = 0.01  # seconds: rounding of times
 class Finding:
     numbers: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """One article of the log. tokens: what its text shows: story key, revision, where it was written."""
-
-    id: str
-    content: str
-    url: str | None
-    partial: bool
-    tokens: frozenset[tuple[str, int, str]]
-    title: str | None
-    body: str
-    published: float | None
-    language: str | None
-
-
-@dataclass(slots=True)
-class Store:
-    """What the data folder holds at the end."""
-
-    articles: list[Arrived]
-    verdicts: list[tuple[str, int, str]]
-    rejects: Counter[str]
-    rows: dict[str, int]
-
-    @classmethod
-    def read(cls, data: Path) -> Store:
-        log = SqliteLog(data / "log.sqlite", readonly=True)
-        articles = [_arrived(orjson.loads(m.value)) for m in log.scan("rasd.articles")]
-        verdicts = [_verdict(orjson.loads(m.value)) for m in log.scan("rasd.verdicts")]
-        rejects = Counter(str(orjson.loads(m.value)["reason"]) for m in log.scan("rasd.rejects"))
-        log.close()
-        rows = {}
-        if (data / "rasd.sqlite").exists():
-            with closing(sqlite3.connect(data / "rasd.sqlite")) as db:
-                for table in ("articles", "verdicts"):
-                    rows[table] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        return cls(articles, verdicts, rejects, rows)
-
-    @property
-    def tokens(self) -> set[tuple[str, int, str]]:
-        return {token for article in self.articles for token in article.tokens}
-
-
-def _verdict(verdict: dict[str, Any]) -> tuple[str, int, str]:
-    return verdict["article_id"], verdict["revision"], verdict["verdict"]
-
-
-def _arrived(article: dict[str, Any]) -> Arrived:
-    found = frozenset((key, int(n), where) for key, n, where in TOKEN.findall(article["body"]))
-    said = article["published"]
-    return Arrived(
-        id=article["id"],
-        content=article["content_hash"],
-        url=article["url"],
-        partial=article["partial"],
-        tokens=found,
-        title=article["title"],
-        body=article["body"],
-        published=dt.datetime.fromisoformat(said).timestamp() if said else None,
-        language=article["language"],
-    )
 
 
 class Oracle:

@@ -15,7 +15,8 @@ from connectors.newsroom.clock import WatchedTime
 from connectors.newsroom.world import World
 from tests.conftest import ROOT
 from tests.newsroom.loopback import Served
-from tests.newsroom.oracle import Oracle, Store
+from tests.newsroom.oracle import Oracle
+from tests.newsroom.store import Store
 
 LATENCY = 0.003  # real seconds that an answer takes where a request is to be caught in flight
 PATIENCE = 5_400.0  # real seconds: the whole week takes some ten minutes

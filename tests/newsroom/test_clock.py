@@ -123,6 +123,22 @@ def test_a_cancelled_sleeper_wakes_nobody(tmp_path: Path) -> None:
     assert (clock.now(), clock.jumps) == (20.0, 1)
 
 
+def test_it_serves_one_loop_after_another_even_if_the_first_ended_asleep(tmp_path: Path) -> None:
+    clock = SimulatedClock(tmp_path / "clock", start=0.0)
+
+    async def cut_short() -> None:
+        asleep = asyncio.ensure_future(clock.sleep_until(50.0))
+        await asyncio.sleep(0)
+        assert not asleep.done()
+
+    async def main() -> None:
+        await clock.sleep_until(100.0)
+
+    asyncio.run(cut_short())
+    run(main)
+    assert clock.now() == 100.0
+
+
 def test_the_next_process_goes_on_at_the_time_of_the_file_and_others_can_read_it(tmp_path: Path) -> None:
     file = tmp_path / "clock"
     first = SimulatedClock(file, start=100.0)
