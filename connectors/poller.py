@@ -36,6 +36,7 @@ from connectors.schedule import (
     after_push,
     next_poll,
     question,
+    sendable,
     validators,
 )
 from connectors.sites import same_site
@@ -50,6 +51,7 @@ from pipeline.records import Archived, Article, Entry, Reject
 log = logging.getLogger("rasd.poller")
 
 STAGE = "feed"
+LONGEST_ERROR = 500  # code points
 KEPT = 65_536  # bytes that a reject keeps of a feed
 SAVE_SECONDS = 0.2  # between a poll and its being on disk, at most
 SAVE_FEEDS = 200  # polls that are written in one transaction at the latest
@@ -147,7 +149,7 @@ class Poller:
         self._feeds = {feed.url: feed for feed in feeds if feed.enabled}
         self._state, self._client, self._publish = state, client, publish
         self._archive, self._parse, self._clock, self._settings = archive, parse, clock, settings
-        self._queue = DueQueue(PLACES * settings.fetch.connections, settings.fetch.host_connections)
+        self._queue = self._new_queue()
         self._network = _Network(state, self._feeds)
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,7 +161,7 @@ class Poller:
     async def run(self, stop: asyncio.Event, *, once: bool = False) -> None:
         """Polls until `stop` is set and returns within two seconds of it. once: every feed once, due or not, and then
         ends. Raises: StorageError if what is remembered can no longer be kept."""
-        self._stopping, self._once = False, once
+        self._stopping, self._once, self._queue = False, once, self._new_queue()
         now = self._clock.now()
         for feed in self._feeds.values():
             self._queue.add(feed.url, self._host(feed.url), now if once else self._due(feed, now))
@@ -230,15 +232,15 @@ class Poller:
             return _failed(e)
         except _Unreadable as e:
             self._reject(feed, history, found, e.cause, e.body, e.archived)
-            return Failed(reason=e.cause.reason, error=str(e.cause))
+            return Failed(reason=e.cause.reason, error=_plain(e.cause))
         except (OSError, StoragePaused) as e:
             log.warning("%s cannot be taken in just now: %s", feed.url, e)
-            return Failed(reason="our-own", error=f"it cannot be taken in just now ({e})", ours=True)
+            return Failed(reason="our-own", error=_plain(f"it cannot be taken in just now ({e})"), ours=True)
         except StorageError:
             raise
         except Exception as e:
             log.exception("an answer of %s was not foreseen", feed.url)
-            return Failed(reason="unforeseen", error=f"{type(e).__name__}: {e}")
+            return Failed(reason="unforeseen", error=_plain(f"{type(e).__name__}: {e}"))
 
     async def _ask(self, feed: Feed, history: History, found: _Found) -> Answer:
         now = self._clock.now()
@@ -258,7 +260,7 @@ class Poller:
         if response.status not in (200, 203):
             return Failed(
                 reason=f"status-{response.status}",
-                error=f"the server answers {response.status} {response.reason}".rstrip(),
+                error=_plain(f"the server answers {response.status} {response.reason}".rstrip()),
                 after=retry_after(response.headers, now),
             )
         return await self._read(feed, history, response, found, conditional=bool(headers), fresh=fresh)
@@ -283,8 +285,8 @@ class Poller:
         return Full(
             url=response.url,
             body_hash=digest,
-            etag=response.header("etag"),
-            last_modified=response.header("last-modified"),
+            etag=sendable(response.header("etag")),
+            last_modified=sendable(response.header("last-modified")),
             fresh=fresh,
             moved_to=response.moved_to,
             conditional=conditional,
@@ -365,7 +367,7 @@ class Poller:
                 failure = _failed(e)
                 log.info("%s, a sitemap of %s: %s", child.url, feed.url, e)
             except _Unreadable as e:
-                failure = Failed(reason=e.cause.reason, error=str(e.cause))
+                failure = Failed(reason=e.cause.reason, error=_plain(e.cause))
                 self._reject(feed, history, found, e.cause, e.body, e.archived)
         if failure and not good and depth == 1:
             found.failed = failure
@@ -400,7 +402,7 @@ class Poller:
             )  # fmt: skip
         digest = _digest(response.body)
         read = Child(
-            etag=response.header("etag"), last_modified=response.header("last-modified"),
+            etag=sendable(response.header("etag")), last_modified=sendable(response.header("last-modified")),
             body_hash=digest, modified=modified, parent=parent,
         )  # fmt: skip
         if known and known.body_hash == digest:
@@ -458,7 +460,7 @@ class Poller:
         reject = Reject(
             stage=STAGE,
             reason=error.reason,
-            error=f"{feed.url}: {error}",
+            error=_plain(f"{feed.url}: {error}"),
             retryable=error.retryable,
             file=archived.file if archived else None,
             offset=archived.offset if archived else None,
@@ -489,6 +491,10 @@ class Poller:
             return now
         latest = now + 2 * max(history.interval or 0.0, self._bounds(feed).low)
         return min(history.next_poll, latest)
+
+    def _new_queue(self) -> DueQueue:
+        fetch = self._settings.fetch
+        return DueQueue(PLACES * fetch.connections, fetch.host_connections)
 
     def _start_due(self) -> None:
         while not self._stopping and (turn := self._queue.next(self._clock.now())):
@@ -622,7 +628,7 @@ def _with_rejects(history: History, found: _Found, now: float) -> History:
 def _failed(error: FetchFailed) -> Failed:
     reason = error.reason
     return Failed(
-        reason=reason, error=str(error), after=error.after, network=reason in NETWORK, ours=reason in OUR_DOING
+        reason=reason, error=_plain(error), after=error.after, network=reason in NETWORK, ours=reason in OUR_DOING
     )  # fmt: skip
 
 
@@ -656,6 +662,11 @@ def _keyed(entries: Sequence[Entry]) -> dict[str, tuple[str, Entry]]:
 def _time(entry: Entry) -> float | None:
     moment = entry.published or entry.updated
     return moment.timestamp() if moment else None
+
+
+def _plain(said: object) -> str:
+    """Words of a server, fit to be kept: of bounded length, without what UTF-8 does not have."""
+    return str(said)[:LONGEST_ERROR].encode("utf-8", "replace").decode()
 
 
 def _digest(body: bytes) -> str:

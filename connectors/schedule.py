@@ -250,13 +250,15 @@ def question(history: History, now: float) -> dict[str, str]:
 
 
 def validators(etag: str | None, last_modified: str | None) -> dict[str, str]:
-    """The headers that ask for a body only if it has changed; none for what cannot be sent as it was received."""
+    """The headers that ask for a body only if it has changed."""
     stated = (("If-None-Match", etag), ("If-Modified-Since", last_modified))
-    return {name: value for name, value in stated if value and _sendable(value)}
+    return {name: value for name, value in stated if value}
 
 
-def _sendable(value: str) -> bool:
-    return len(value) <= LONGEST_VALIDATOR and value.isascii() and value.isprintable()
+def sendable(value: str | None) -> str | None:
+    """A validator to the letter, or None if it cannot be sent back as it was received."""
+    fit = value and len(value) <= LONGEST_VALIDATOR and value.isascii() and value.isprintable()
+    return value if fit else None
 
 
 def _to_be_checked(history: History, now: float) -> bool:

@@ -312,6 +312,15 @@ def test_a_full_disk_is_held_against_no_feed(world: World) -> None:
     assert (history.failing, history.failures, history.body_hash) == (0, {"our-own": 1}, None)
 
 
+def test_what_a_server_says_is_kept_even_if_it_is_no_text(world: World) -> None:
+    rude = replace(ok(rss("one"), ETag='"\udcff"', Last_Modified="x" * 100_000), reason="\udcff" * 100_000)
+    polls(world, lambda url, headers: rude, lambda url, headers: replace(rude, status=418))
+    world.state.flush()
+    history = world.state.history(URL)
+    assert (history.etag, history.last_modified, history.polls) == (None, None, 2)
+    assert len(history.error or "") == 500
+
+
 def test_retry_after_moves_the_next_poll(world: World) -> None:
     polls(world, lambda url, headers: ok(status=429, Retry_After="7200"))
     due = world.state.history(URL).next_poll
@@ -449,6 +458,23 @@ def test_a_failing_feed_never_stops_the_others(world: World) -> None:
     played(world, world.poller(*bad, good), DAY)
     assert len(world.times[good.url]) >= 8
     assert world.titles() == ["one"]
+
+
+def test_a_poller_that_was_stopped_in_the_middle_can_run_again(world: World) -> None:
+    async def hang(*_: Any, **__: Any) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+    feeds = [Feed(url=f"https://news.example/{n}", name=str(n)) for n in range(5)]
+    for feed in feeds:
+        world.answers[feed.url] = tagged(rss(f"one{feed.name}"))
+    poller = world.poller(*feeds)
+    world.get = hang  # type: ignore[method-assign]
+    played(world, poller, HOUR)
+    assert world.state.history(feeds[0].url).polls == 0
+    del world.get  # type: ignore[method-assign]
+    played(world, poller, DAY)
+    assert sorted(str(t) for t in world.titles()) == [f"one{n}" for n in range(5)]
+    assert poller.counts["polls"] == len(world.asked)
 
 
 def test_trouble_with_publishing_is_held_against_no_feed_and_nothing_is_lost(world: World) -> None:
