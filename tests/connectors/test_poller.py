@@ -408,19 +408,20 @@ def test_indexes_inside_indexes_end(world: World) -> None:
 # -- the loop ---------------------------------------------------------------------------------------------------------
 
 
-def played(world: World, poller: Poller, seconds: float, **given: Any) -> None:
-    async def main() -> None:
-        stop = asyncio.Event()
+async def play(world: World, poller: Poller, seconds: float) -> None:
+    stop = asyncio.Event()
 
-        async def end() -> None:
-            await world.clock.sleep_until(NOW + seconds)
-            stop.set()
+    async def end() -> None:
+        await world.clock.sleep_until(NOW + seconds)
+        stop.set()
 
-        ending = asyncio.create_task(end())
-        await asyncio.wait_for(poller.run(stop, **given), 20)
-        ending.cancel()
+    ending = asyncio.create_task(end())
+    await asyncio.wait_for(poller.run(stop), 20)
+    ending.cancel()
 
-    asyncio.run(main())
+
+def played(world: World, poller: Poller, seconds: float) -> None:
+    asyncio.run(play(world, poller, seconds))
 
 
 def test_feeds_are_polled_when_they_are_due_and_again_after_a_restart(world: World) -> None:
@@ -468,11 +469,15 @@ def test_a_poller_that_was_stopped_in_the_middle_can_run_again(world: World) -> 
     for feed in feeds:
         world.answers[feed.url] = tagged(rss(f"one{feed.name}"))
     poller = world.poller(*feeds)
-    world.get = hang  # type: ignore[method-assign]
-    played(world, poller, HOUR)
-    assert world.state.history(feeds[0].url).polls == 0
-    del world.get  # type: ignore[method-assign]
-    played(world, poller, DAY)
+
+    async def main() -> None:
+        world.get = hang  # type: ignore[method-assign]
+        await play(world, poller, HOUR)
+        assert world.state.history(feeds[0].url).polls == 0
+        del world.get  # type: ignore[method-assign]
+        await play(world, poller, DAY)
+
+    asyncio.run(main())
     assert sorted(str(t) for t in world.titles()) == [f"one{n}" for n in range(5)]
     assert poller.counts["polls"] == len(world.asked)
 
