@@ -27,6 +27,7 @@ from connectors.robots import Robots
 from pipeline.config import FetchSettings
 
 HOSTS = 60
+SLOW = 200
 WORKERS = 64
 VALIDATORS = {"If-None-Match": '"5f1a-0"', "If-Modified-Since": "Sat, 21 Nov 2026 08:00:00 GMT"}
 UNCHANGED = b'HTTP/1.1 304 Not Modified\r\nDate: Sun, 22 Nov 2026 08:00:00 GMT\r\nETag: "5f1a-0"\r\n\r\n'
@@ -48,12 +49,15 @@ def main() -> None:
     args = parser.parse_args()
     if args.one == "serve":
         asyncio.run(serve())
+    elif args.one and args.one.startswith("polls:"):
+        slow, port = args.one.split(":")[1:]
+        print(json.dumps(asyncio.run(polls(int(port), args.slow, args.connections, int(slow)))))
     elif args.one:
         loop, what, port = args.one.split(":")
         run = uvloop.run if loop == "uvloop" else asyncio.run
         print(json.dumps(run(measure(CALLS[what], int(port), args.requests))))
     elif args.slow:
-        print(json.dumps(asyncio.run(beside_slow(args.slow, args.connections)), indent=1))
+        print(json.dumps(beside_slow(args.slow, args.connections), indent=1))
     else:
         throughput(args.requests)
 
@@ -65,29 +69,13 @@ def throughput(requests: int) -> None:
     print("| loop | what | requests/s | CPU a request |\n|---|---|---|---|")
     for loop in ("asyncio", "uvloop"):
         for what in CALLS:
-            with_server = subprocess.Popen(
-                [sys.executable, "-m", "bench.fetch", "--one", "serve"], stdout=subprocess.PIPE, text=True
-            )
-            assert with_server.stdout is not None
-            port = with_server.stdout.readline().strip()
+            server = _start("--one", "serve")
             try:
-                out = subprocess.run(
-                    [
-                        sys.executable,
-                        "-m",
-                        "bench.fetch",
-                        "--one",
-                        f"{loop}:{what}:{port}",
-                        "--requests",
-                        str(requests),
-                    ],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout
+                one = f"{loop}:{what}:{_line(server)}"
+                out = _line(_start("--one", one, "--requests", str(requests)))
             finally:
-                with_server.kill()
-                with_server.wait()
+                server.kill()
+                server.wait()
             rate, micros = json.loads(out)
             print(f"| {loop} | {what} | {rate:,.0f} | {micros:.0f} µs |", flush=True)
 
@@ -163,29 +151,39 @@ def clients(settings: FetchSettings) -> tuple[Client, PoliteClient]:
 # -- dead-slow hosts -------------------------------------------------------------------------------------------------
 
 
-async def beside_slow(seconds: float, connections: int, slow: int = 200, good: int = HOSTS) -> dict[str, object]:
-    """How long answers of good hosts take, in ms from asking to having it, alone and beside the slow ones.
+def beside_slow(seconds: float, connections: int) -> dict[str, object]:
+    """How long answers of good hosts take, in ms from being due to having it, alone and beside the slow ones.
 
-    Every good host is polled twice a second; every slow one always has a request waiting or under way.
+    Every good host is polled twice a second; every slow one always has a request waiting or under way. Both clients run
+    at the same time, each with a server of its own, so that a busy machine is as busy for the one as for the other.
     """
-    settings = FetchSettings(
-        allow_private=("127.0.0.0/8",), host_delay=0.0, connections=connections, total_seconds=10.0, connect_seconds=5.0
-    )
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.fetch", "--one", "serve", stdout=subprocess.PIPE
-    )
-    assert server.stdout is not None
-    port = int(await server.stdout.readline())
+    servers = [_start("--one", "serve") for _ in range(2)]
     try:
-        alone = await _polls(settings, port, seconds, 0, good)
-        beside = await _polls(settings, port, seconds, slow, good)
+        ports = [_line(server) for server in servers]
+        given = ["--slow", str(seconds), "--connections", str(connections)]
+        clients = [_start("--one", f"polls:{slow}:{port}", *given) for slow, port in zip((0, SLOW), ports, strict=True)]
+        alone, beside = (json.loads(_line(client)) for client in clients)
     finally:
-        server.kill()
-        await server.wait()
+        for server in servers:
+            server.kill()
+            server.wait()
     return {"alone": alone, "beside": beside, "p95 ratio": round(beside["p95"] / alone["p95"], 2)}
 
 
-async def _polls(settings: FetchSettings, port: int, seconds: float, slow: int, good: int) -> dict[str, float]:
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "bench.fetch", *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+async def polls(port: int, seconds: float, connections: int, slow: int, good: int = HOSTS) -> dict[str, float]:
+    """The client with the slow hosts, or without: how long polls of the good ones took."""
+    settings = FetchSettings(
+        allow_private=("127.0.0.0/8",), host_delay=0.0, connections=connections, total_seconds=10.0, connect_seconds=5.0
+    )
     client, polite = clients(settings)
     took: list[float] = []
     loop = asyncio.get_running_loop()
