@@ -22,7 +22,7 @@ MOST_ELEMENTS = 400_000  # feeds of 2,000 entries have 40,000
 MOST_ATTRIBUTES = 60  # of one element; a root that declares every known namespace has 30
 
 #: Namespaces by the address that declares them, and the prefix that we call them by; "" for the feed's own elements.
-_SPACES = {
+SPACES = {
     "http://www.w3.org/2005/atom": "",
     "https://www.w3.org/2005/atom": "",
     "http://purl.org/atom/ns#": "",
@@ -71,7 +71,7 @@ _LONGEST_TAG = 20_000  # code points of attributes that are looked at
 ROOTS = frozenset(("rss", "rdf:rdf", "rdf", "feed", "channel", "urlset", "sitemapindex"))
 #: What stands many times under a root; under every other root items and entries.
 REPEATED = {"urlset": frozenset(("url",)), "sitemapindex": frozenset(("sitemap",))}
-_ENTRIES = frozenset(("item", "entry"))
+ENTRIES = frozenset(("item", "entry"))
 #: Elements whose content is text or HTML; what looks like elements in them is its markup.
 TEXTS = frozenset(
     ("title", "description", "summary", "content", "subtitle", "tagline", "abstract", "fulltext", "body", "encoded",
@@ -161,7 +161,7 @@ class _Reader:
         self.root: Element | None = None
         self.repeated: list[Element] = []
         self.skipped = 0
-        self._repeats = _ENTRIES
+        self._repeats = ENTRIES
         self._open: list[Element] = []
         self._named_open: dict[str, int] = {}  # how many of them have a name
         self._item: Element | None = None  # the open one
@@ -214,7 +214,7 @@ class _Reader:
                 self._restore(held)
                 return position
             self.root = element
-            self._repeats = REPEATED.get(element.name, _ENTRIES)
+            self._repeats = REPEATED.get(element.name, ENTRIES)
         self._end_before(element.name)
         if self._open:
             if len(self._open) > DEEPEST:
@@ -369,7 +369,7 @@ class _Reader:
         for key, value in attributes.items():
             if key == "xmlns" or key.startswith("xmlns:"):
                 prefix = key[6:]
-                known = _SPACES.get(value.strip().lower().rstrip("/"))
+                known = SPACES.get(value.strip().lower().rstrip("/"))
                 declared[prefix] = known if known is not None else prefix or ("" if self.root is None else "other")
         self._spaces, self._names = declared, {}
         return held
@@ -412,7 +412,7 @@ def _numbered(reference: str) -> str:
 @cache
 def _edges(local: str) -> re.Pattern[str]:
     """What may end or interrupt a text: its own tags, sections, comments, and tags that no HTML has."""
-    names = {name.rpartition(":")[2] for name in _AFTER_TITLE | ROOTS | _ENTRIES | frozenset(("url", "sitemap"))}
+    names = {name.rpartition(":")[2] for name in _AFTER_TITLE | ROOTS | ENTRIES | frozenset(("url", "sitemap"))}
     listed = "|".join(sorted({local} | names, key=len, reverse=True))
     return re.compile(
         rf"<(?=[!/A-Za-z_])(?:(!\[CDATA\[)|(!--)|(/)?((?:[\w.-]{{1,100}}:)?(?:{listed}))(?=[\s/>])([^<>]*)>)",

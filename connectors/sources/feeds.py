@@ -3,15 +3,16 @@ from where."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from io import BytesIO
 from itertools import islice
+from typing import Any
 
 from connectors.sources.addresses import absolute, is_front
 from connectors.sources.charset import decode, without_forbidden
-from connectors.sources.elements import Element, read_elements
+from connectors.sources.elements import Element, Tree, read_elements
 from connectors.sources.entries import (
     LONGEST_TITLE,
     MOST_ENTRIES,
@@ -28,6 +29,7 @@ from connectors.sources.entries import (
 )
 from connectors.sources.jsonfeed import looks_like_json, read_json_feed
 from connectors.sources.times import parse_time
+from connectors.sources.wellformed import well_formed
 from connectors.urls import canonical_url
 from pipeline.errors import Unusable
 from pipeline.records import Entry
@@ -38,16 +40,12 @@ LARGEST = 32_000_000  # bytes; the fetcher's own limit is lower
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _LONGEST_TTL = 7 * 86_400  # seconds; a feed that asks for more means something else
 _ALTERNATE = ("alternate", "http://www.iana.org/assignments/relation/alternate")
-_OUTER_LINK = ("feedburner:origlink", "pheedo:origlink")
-_PUBLISHED = (
-    "pubdate", "published", "issued", "dc:date", "dcterms:issued", "dcterms:created", "dcterms:date", "created",
-    "prism:publicationdate", "date", "publisheddate",
-)  # fmt: skip
-_UPDATED = ("updated", "modified", "dcterms:modified", "dc:modified", "prism:modificationdate", "lastbuilddate")
-_CONTENTS = ("content:encoded", "content", "xhtml:body", "body", "xhtml:div", "fulltext", "full-text",
-             "yandex:full-text", "turbo:content", "encoded")  # fmt: skip
-_SUMMARIES = ("description", "summary", "dc:description", "dcterms:abstract", "abstract", "itunes:summary",
-              "media:description", "excerpt:encoded")  # fmt: skip
+#: What feedparser calls the fields of an entry; those with prefix it knows no name of its own for.
+_OUTER_LINK = ("feedburner_origlink", "pheedo_origlink")
+_PUBLISHED = ("published", "created", "prism_publicationdate", "date", "publisheddate")
+_UPDATED = ("updated", "prism_modificationdate", "lastbuilddate")
+_CONTENTS = ("fulltext", "full-text", "yandex_full-text", "turbo_content", "encoded")
+_SUMMARIES = ("summary", "dcterms_abstract", "itunes_summary", "media_description", "excerpt_encoded")
 
 
 def parse_feed(
@@ -78,173 +76,164 @@ def read_feed(text: str, name: str, *, url: str | None = None, latest: dt.dateti
     root = tree.root
     if root.name in ("urlset", "sitemapindex"):
         raise Unusable("a sitemap, not a feed", reason="bad-feed")
-    channel = root if root.name == "feed" else root.first("channel", "feed") or root
-    feed = _Feed(root, channel, name, url, latest)
-    entries = [feed.entry(item) for item in tree.repeated if item.children or item.attributes]
+    items = [item for item in tree.repeated if item.children or item.attributes]
+    parsed = _by_feedparser(replace(tree, repeated=items))
+    if len(parsed.entries) != len(items):  # one made of another's parts would have another's words
+        raise Unusable("a feed whose entries cannot be told apart", reason="bad-feed")
+    feed = _Feed(parsed.feed, root, name, url, latest)
+    entries = [feed.entry(said, item) for said, item in zip(parsed.entries, items, strict=True)]
     return ParsedFeed(
         entries=with_own_addresses(entries),
-        dialect=_dialect(root, channel),
+        dialect=_dialect(root),
         title=feed.title,
         language=language_code(feed.language),
-        ttl_seconds=_patience(channel),
+        ttl_seconds=_patience(parsed.feed),
         hub=feed.link("hub"),
         self_url=feed.link("self"),
-        updated=_time(
-            channel, ("updated", "modified", "lastbuilddate", "pubdate", "dc:date", "dcterms:modified"), latest
-        ),
+        updated=feed.time(parsed.feed, ("updated", "published")),
         skipped=tree.skipped + len(tree.repeated) - len(entries),
     )
+
+
+def _by_feedparser(tree: Tree) -> Any:
+    """What feedparser makes of the feed. Raises: Unusable (reason "bad-feed")."""
+    # Loaded here because only feeds need it, and it takes a tenth of a second.
+    import feedparser
+
+    try:
+        return feedparser.parse(  # type: ignore[attr-defined, no-untyped-call]
+            BytesIO(well_formed(tree)),
+            response_headers={"content-type": "application/xml; charset=utf-8"},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except Exception as error:  # it fails in ways of its own on hostile words; none may stop the flow
+        raise Unusable(f"not a feed: {type(error).__name__}: {error}", reason="bad-feed") from error
 
 
 class _Feed:
     """What the feed says of itself, and how its entries are read by that."""
 
-    def __init__(self, root: Element, channel: Element, name: str, url: str | None, latest: dt.datetime | None) -> None:
-        self.name, self.url, self.latest = name, url, latest
-        self.channel, self.allowance = channel, Allowance()
-        self.title = plain_line(channel.words("title", "dc:title"), LONGEST_TITLE)
-        self.language = (
-            channel.words("language", "dc:language") or _attribute(channel, "xml:lang") or _attribute(root, "xml:lang")
-        )
-        self.base = _base(channel, _base(root, None, url), url)
-        self.home = next((at for at in _pages(channel, self.base, url) if at), None)
+    def __init__(self, feed: Any, root: Element, name: str, url: str | None, latest: dt.datetime | None) -> None:
+        self.feed, self.name, self.url, self.latest = feed, name, url, latest
+        self.allowance = Allowance()
+        self.title = plain_line(_text(feed, "title"), LONGEST_TITLE)
+        self.language = _text(feed, "language") or _text(dict.get(feed, "title_detail"), "language")
+        self.base = absolute(root.attributes.get("xml:base"), url)
+        self.home = next((at for link in _links(feed, *_ALTERNATE) if (at := absolute(link, self.base, url))), None)
         self.fronts = {canonical_url(at) for at in (self.home, url) if at}
 
     def link(self, relation: str) -> str | None:
-        for link in islice(self.channel.all("link"), 5 * MOST_OF_A_KIND):
-            if relation in _relations(link) and (at := absolute(link.attributes.get("href"), self.base, self.url)):
-                return at
-        return None
+        return next((at for link in _links(self.feed, relation) if (at := absolute(link, self.base, self.url))), None)
 
-    def entry(self, item: Element) -> Entry:
-        base = _base(item, self.base, self.url)
-        published, updated = _time(item, _PUBLISHED, self.latest), _time(item, _UPDATED, self.latest)
+    def time(self, node: Any, names: Sequence[str]) -> dt.datetime | None:
+        said = (parse_time(_text(node, name), latest=self.latest) for name in names)
+        return next((moment for moment in said if moment), None)
+
+    def entry(self, said: Any, item: Element) -> Entry:
+        """said: the entry as feedparser has it. item: the element that it was made of, for what that leaves out."""
+        published, updated = self.time(said, _PUBLISHED), self.time(said, _UPDATED)
         updated = updated or parse_time(item.attributes.get("lastmod"), latest=self.latest)  # CDF
+        detail = dict.get(said, "title_detail") or dict.get(said, "summary_detail")
         return make_entry(
             feed=self.name,
             outlet=self.title,
-            url=self._address(item, base),
-            source_id=item.words("guid", "id", "dc:identifier") or _attribute(item, "rdf:about"),
-            stated_language=item.words("language", "dc:language") or _attribute(item, "xml:lang") or self.language,
-            title=_source(item.first("title")) or _source(item.first("dc:title", "media:title", "itunes:title")),
-            contents=_sources(item, _CONTENTS),
-            summaries=_sources(item, _SUMMARIES),
-            author=_authors(item),
-            section=_section(item),
+            url=self._address(said, item),
+            source_id=_text(said, "id") or _text(said, "dc_identifier") or item.attributes.get("rdf:about"),
+            stated_language=_text(said, "language") or _text(detail, "language") or self.language,
+            title=_text(said, "title") or _text(said, "media_title") or _text(said, "itunes_title"),
+            contents=_contents(said),
+            summaries=[text for name in _SUMMARIES if (text := _text(said, name))],
+            author=_authors(said, item),
+            section=_section(said),
             published=published or updated,
             updated=updated,
             allowance=self.allowance,
         )
 
-    def _address(self, item: Element, base: str | None) -> str | None:
+    def _address(self, said: Any, item: Element) -> str | None:
         """Where the article stands: its own address, never the front page's."""
-        for said, own in _said_addresses(item):
-            at = absolute(said, _base(own, base, self.url), self.home, self.url)
+        for one in _said_addresses(said, item):
+            at = absolute(one, self.home or self.base, self.url)
             if at and not is_front(at) and canonical_url(at) not in self.fronts:
                 return at
         return None
 
 
-def _said_addresses(item: Element) -> Iterator[tuple[str | None, Element]]:
-    """Every address that may be the article's, the best first, with the element that it stands in."""
-    for link in _some(item, *_OUTER_LINK):
-        yield link.text, link
-    links = list(islice(item.all("link", "xhtml:link"), 5 * MOST_OF_A_KIND))  # Atom has links for many purposes
-    alternates = [link for link in links if any(relation in _ALTERNATE for relation in _relations(link))]
-    for link in sorted(alternates, key=lambda link: "html" not in link.attributes.get("type", "html")):
-        yield link.attributes.get("href") or link.text, link
-    guids = list(_some(item, "guid", "id"))
-    for guid in sorted(guids, key=lambda guid: guid.attributes.get("ispermalink", "true").lower() == "false"):
-        if (said := guid.text.strip()).lower().startswith(("http://", "https://")) or (
-            said.startswith("/") and guid.attributes.get("ispermalink", "").lower() == "true"
-        ):
-            yield said, guid
+def _said_addresses(said: Any, item: Element) -> Iterator[str | None]:
+    """Every address that may be the article's, the best first."""
+    for name in _OUTER_LINK:
+        yield _text(said, name)
+    yield from _links(said, *_ALTERNATE)
+    guid, link = _text(said, "id") or "", _text(said, "link")
+    if link != guid:  # feedparser makes a link of any guid that does not say that it is none
+        yield link
+    element = item.first("guid")
+    stated = element is not None and element.attributes.get("ispermalink", "").lower() == "true"
+    if guid.lower().startswith(("http://", "https://")) or (stated and guid.startswith("/")):
+        yield guid
     for key in ("rdf:about", "about", "href"):
-        yield item.attributes.get(key), item
-    if (said := item.words("dc:identifier") or "").startswith(("http://", "https://")):
-        yield said, item
-    for link in links:
-        if "self" in _relations(link):
-            yield link.attributes.get("href"), link
+        yield item.attributes.get(key)
+    if (named := _text(said, "dc_identifier") or "").startswith(("http://", "https://")):
+        yield named
+    yield from _links(said, "self")
 
 
-def _pages(channel: Element, base: str | None, url: str | None) -> Iterator[str | None]:
-    """The pages that a feed calls its own."""
-    for link in islice(channel.all("link"), 5 * MOST_OF_A_KIND):
-        if any(relation in _ALTERNATE for relation in _relations(link)):
-            yield absolute(link.attributes.get("href") or link.text, base, url)
-
-
-def _relations(link: Element) -> list[str]:
-    return link.attributes.get("rel", "").lower().split() or ["alternate"]
-
-
-def _base(element: Element, outer: str | None, url: str | None = None) -> str | None:
-    stated = element.attributes.get("xml:base")
-    return absolute(stated, outer, url) or outer if stated else outer
-
-
-def _attribute(element: Element, name: str) -> str | None:
-    return element.attributes.get(name, "").strip() or None
-
-
-def _some(element: Element, *names: str) -> Iterator[Element]:
-    return islice(element.all(*names), MOST_OF_A_KIND)
+def _links(node: Any, *relations: str) -> Iterator[str]:
+    """The addresses that stand under one of the relations, pages before other files."""
+    links = [link for link in islice(dict.get(node, "links") or (), 5 * MOST_OF_A_KIND) if link.get("href")]
+    links = [link for link in links if set((link.get("rel") or "alternate").lower().split()) & set(relations)]
+    yield from (link["href"] for link in sorted(links, key=lambda link: "html" not in link.get("type", "html")))
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
-def _sources(item: Element, names: tuple[str, ...]) -> Iterator[str]:
-    for element in item.all(*names):
-        if source := _source(element):
-            yield source
+def _text(node: Any, key: str) -> str | None:
+    """A text that is not blank. The library's own `get` answers for one key with another."""
+    value = dict.get(node, key) if isinstance(node, dict) else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
-def _source(element: Element | None) -> str | None:
-    """The HTML or plain text of an element; None if it holds something else (a picture, an address elsewhere)."""
-    if element is None:
-        return None
-    text = element.text
-    kind = element.attributes.get("type", "").lower().strip()
-    if "/" in kind and not kind.startswith("text/") and "html" not in kind and "xml" not in kind:
-        return None
-    if element.attributes.get("mode") == "base64":
-        try:
-            text = base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
-        except (binascii.Error, ValueError):
-            return None
-    return text if text and not text.isspace() else None
+def _contents(said: Any) -> Iterator[str]:
+    for content in dict.get(said, "content") or ():
+        if not _is_file(content) and (text := _text(content, "value")):
+            yield text
+    for name in _CONTENTS:
+        if text := _text(said, name):
+            yield text
 
 
-def _authors(item: Element) -> str | None:
-    names = [person(author.words("name", "foaf:name", "xhtml:name") or author.text) for author in _some(item, "author")]
-    names = [person(creator.text) for creator in _some(item, "dc:creator")] or names
-    names = names or [person(author.text) for author in _some(item, "itunes:author", "media:credit")]
-    return plain_line(", ".join(dict.fromkeys(name for name in names if name)))
+def _is_file(content: Any) -> bool:
+    """A picture, or an address of something elsewhere."""
+    kind = (_text(content, "type") or "").lower()
+    return "/" in kind and not kind.startswith("text/") and "html" not in kind and "xml" not in kind
 
 
-def _section(item: Element) -> str | None:
-    for category in _some(item, "category", "dc:subject", "media:category", "prism:section"):
-        if words := plain_line(category.attributes.get("label") or category.text or category.attributes.get("term")):
+def _authors(said: Any, item: Element) -> str | None:
+    """`dc:creator` where there is one: beside it, `author` often is the newsroom."""
+    creators = [creator.text for creator in islice(item.all("dc:creator"), MOST_OF_A_KIND)]
+    authors = [_text(author, "name") or _text(author, "email") for author in dict.get(said, "authors") or ()]
+    for names in (creators, authors, [_text(said, "author"), _text(said, "media_credit")]):
+        if known := [name for one in names if (name := person(one))]:
+            return plain_line(", ".join(dict.fromkeys(known)))
+    return None
+
+
+def _section(said: Any) -> str | None:
+    for tag in islice(dict.get(said, "tags") or (), MOST_OF_A_KIND):
+        if words := plain_line(_text(tag, "label") or _text(tag, "term")):
             return words
-    return None
+    return plain_line(_text(said, "prism_section"))
 
 
-def _time(element: Element, names: tuple[str, ...], latest: dt.datetime | None) -> dt.datetime | None:
-    for child in _some(element, *names):
-        if moment := parse_time(child.text, latest=latest):
-            return moment
-    return None
-
-
-def _patience(channel: Element) -> float | None:
+def _patience(feed: Any) -> float | None:
     """How long the feed asks to be left alone, in seconds."""
-    ttl = _number(channel.words("ttl"))
+    ttl = _number(_text(feed, "ttl"))
     seconds = ttl * 60 if ttl else 0.0
-    period = (channel.words("sy:updateperiod") or "").lower()
+    period = (_text(feed, "sy_updateperiod") or "").lower()
     if not seconds and period in _PERIODS:
-        seconds = _PERIODS[period] / (_number(channel.words("sy:updatefrequency")) or 1)
+        seconds = _PERIODS[period] / (_number(_text(feed, "sy_updatefrequency")) or 1)
     return seconds if 0 < seconds <= _LONGEST_TTL else None
 
 
@@ -252,7 +241,7 @@ def _number(words: str | None) -> float | None:
     return float(words) if words and words.isascii() and words.isdigit() and len(words) < 9 else None
 
 
-def _dialect(root: Element, channel: Element) -> str:
+def _dialect(root: Element) -> str:
     if root.name == "feed":
         old = root.attributes.get("version") == "0.3" or "purl.org/atom" in " ".join(root.attributes.values())
         return "atom-0.3" if old else "atom-1.0"
