@@ -30,7 +30,7 @@ _NEXT = re.compile(_FIRST + rb"[A-Za-z][\w-]{0,60}:")  # anywhere: what was torn
 _TAIL = 96  # bytes of that which may stand at the end of a buffer
 _HEAD_END = re.compile(rb"\r?\n\r?\n|" + _FIRST)
 _FOLD = re.compile(r"\r?\n[ \t]+")
-_WASTED = 4  # times the file's size: what may be unpacked in vain behind broken members
+_WASTED = 4  # times the file's size: what may be read in vain because of broken members and lying lengths
 _HASHES = frozenset(("sha1", "sha256", "sha512", "md5"))
 
 
@@ -123,6 +123,8 @@ def _next(stream: _Plain, limit: int) -> WarcRecord | Broken | None:
         if damage is not None:
             raise damage
         return _pass_over(stream, head, "a record whose length is wrong, or what follows it is broken")
+    if intact is False and _NEXT.search(block) and stream.may_waste(length):
+        return _pass_over(stream, head, "a record that runs on to the end of another")
     stream.drop(head + length)
     stream.strip()
     offset, size = place.of_record()
@@ -266,6 +268,7 @@ class _Plain:
         self.buffer = bytearray()
         self.plain = 0
         self.fresh = False
+        self._wasted = 0
 
     @property
     def place(self) -> int:
@@ -317,6 +320,11 @@ class _Plain:
         self._file.seek(self.at)
         return behind.startswith(_MARK) or not behind
 
+    def may_waste(self, size: int) -> bool:
+        """Whether so many bytes may be read in vain, besides what was before: work stays linear in the file's size."""
+        self._wasted += size
+        return self._wasted <= _WASTED * self._size + PROBE
+
     def drop(self, size: int) -> bool:
         """Takes so many bytes; False if there are fewer. Raises: _Damaged."""
         ahead = size - len(self.buffer)
@@ -347,7 +355,6 @@ class _Zipped(_Plain):
         self._member = 0
         self._unzip: zlib._Decompress | None = None
         self._damage: _Damaged | None = None
-        self._wasted = 0
 
     @property
     def place(self) -> int:
@@ -415,9 +422,8 @@ class _Zipped(_Plain):
         self.plain += len(self.buffer)
         self.buffer.clear()
         self._damage = self._unzip = None
-        self._wasted += self._from - self._member
         start, note = self._member + 1, None
-        if self._wasted > _WASTED * self._size + CHUNK:
+        if not self.may_waste(self._from - self._member):
             start, note = self._size, "too much is broken: the rest of the file was not read"
         self._from, self._input = self._member_from(start), b""
         self._file.seek(self._from)

@@ -162,6 +162,13 @@ def test_records_that_lie_about_their_length_cost_no_more_than_their_bytes(tmp_p
         assert all(isinstance(one, Broken) for one in found)
 
 
+def test_records_that_all_run_on_to_the_end_are_not_hashed_for_ever() -> None:
+    lies = b""
+    for _ in range(6_000):
+        lies = record(lies, WARC_Block_Digest=f"sha1:{'A' * 32}", date=None, url=None)[: -4 if lies else None]
+    assert len(list(read_records(io.BytesIO(lies), 8_000_000))) > 0
+
+
 def test_a_great_many_tiny_records_are_read_in_passing() -> None:
     tiny = record(b"", kind="request", url=None, date=None)
     for data in (tiny * 10_000, gzip.compress(tiny * 10_000), gzip.compress(tiny) * 10_000):

@@ -247,6 +247,13 @@ def test_a_record_torn_in_its_header_takes_nothing_of_the_next(tmp_path: Path) -
         assert len(articles(found)) + len(rejects(found)) <= 3
 
 
+def test_a_record_that_runs_on_to_the_end_of_another_takes_nothing_of_it(tmp_path: Path) -> None:
+    sure = [record(answer(), url=f"https://www.example.net/news/{n}", digest=True) for n in range(4)]
+    lying = record(answer() + b"\r\n\r\n" + sure[2].removesuffix(b"\r\n\r\n"), WARC_Block_Digest=f"sha1:{'A' * 32}")
+    found = read(tmp_path, sure[0] + lying + sure[3], "x.warc")
+    assert [one.url and one.url[-1] for one in articles(found)] == ["0", "2", "3"]
+
+
 def test_zeros_between_and_behind_members_are_nothing(tmp_path: Path) -> None:
     assert reasons(read(tmp_path, zipped([ONE]) + bytes(100_000) + zipped([ONE]) + b"\0")) == ["article"] * 2
 
