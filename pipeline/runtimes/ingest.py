@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp.abc import AbstractResolver
 
-from connectors.clean import Page, clean_page
+from connectors.clean import Page, clean_page, warm_up
 from connectors.clock import Clock
 from connectors.feedlist import Feed
 from connectors.feedstate import FeedState
@@ -149,5 +149,5 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def load_readers() -> None:
     """Imports what reading a page or a feed needs, so that no task pays for it."""
-    for module in ("trafilatura", "feedparser", "htmldate"):
-        importlib.import_module(module)
+    importlib.import_module("feedparser")
+    warm_up()
