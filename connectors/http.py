@@ -31,6 +31,7 @@ from pipeline.errors import Unusable
 ROBOTS_BYTES = 512 * 1024
 #: Read of an answer that is not 2xx: enough to say in a report what it was.
 REFUSAL_BYTES = 64 * 1024
+REFUSAL_SECONDS = 2.0  # waited for its body: redirects that name no length on a connection left open would hang
 
 HEADER_BYTES = 32 * 1024  # one header; the longest honest ones are content security policies of some 15 kB
 HEADERS = 256
@@ -286,22 +287,24 @@ async def _body(answer: aiohttp.ClientResponse, most: int, *, cut: bool) -> tupl
         return b"", False
     if not cut and (told := answer.content_length) is not None and told > most:
         raise Unusable(f"{told} bytes long", reason="too-large")
+    fine = 200 <= answer.status < 300
     pieces: list[bytes] = []
     size = 0
     try:
-        while piece := await content.readany():
-            size += len(piece)
-            pieces.append(piece)
-            if size > most:
-                if not cut:
-                    raise Unusable(f"longer than {most} bytes", reason="too-large")
-                answer.close()
-                return b"".join(pieces)[:most], True
+        async with asyncio.timeout(None if fine else REFUSAL_SECONDS):
+            while size <= most and (piece := await content.readany()):
+                size += len(piece)
+                pieces.append(piece)
     except (aiohttp.ClientError, TimeoutError, OSError):
-        if not cut or 200 <= answer.status < 300:
+        if fine:
             raise
         answer.close()
-        return b"".join(pieces), True
+        return b"".join(pieces)[:most], True
+    if size > most:
+        if not cut:
+            raise Unusable(f"longer than {most} bytes", reason="too-large")
+        answer.close()
+        return b"".join(pieces)[:most], True
     return pieces[0] if len(pieces) == 1 else b"".join(pieces), False
 
 
@@ -338,6 +341,7 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
     ((aiohttp.ClientConnectorDNSError,), "dns", True),
     ((aiohttp.ClientSSLError, ssl.SSLError), "tls", True),
     ((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError), "connection", True),
+    ((RuntimeError,), "connection", True),  # what uvloop and a session that is being closed raise
     ((aiohttp.ClientError, HttpProcessingError), "bad-response", False),
     ((ValueError, UnicodeError), "bad-url", False),
 )

@@ -165,6 +165,8 @@ ANSWERS: dict[str, tuple[object, str | bytes]] = {
     "a 304 that says how long the body was": ([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"], b""),
     "a 204 said to be gzip": ([b"HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n"], b""),
     "a 410 without end": (endless(b"HTTP/1.1 410 Gone\r\n\r\n", b"gone"), b"gone" * 16_384),
+    "a 410 that stops": ([b"HTTP/1.1 410 Gone\r\nContent-Length: 50\r\n\r\nhello", 60.0], b"hello"),
+    "a redirect that does not end": ([b"HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", 60.0], b""),
     "a 500 that is no gzip": ([b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"], b""),
     "a 503 that stops": ([b"HTTP/1.1 503 Later\r\nContent-Length: 50\r\n\r\nhello", None], b"hello"),
     "a reason in any bytes": ([b"HTTP/1.1 200 \xff\xe9 fine\r\nContent-Length: 5\r\n\r\nhello"], b"hello"),
