@@ -82,7 +82,7 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     stated = read_metadata(tree)
     canonical = _address(stated, url)
     published, published_to = stated.published, stated.published_to
-    pictures = int(tree.xpath("count(//figcaption)"))
+    pictures = int(tree.xpath("count(//figcaption[not(ancestor::a) and not(.//a)])"))
     teasers = _reduce(tree, canonical)
     links = frozenset(words for a in tree.iter("a") if (words := words_of(a)))
     paragraphs = list(_prose(_main_text(text, tree, stated, canonical), stated.headlines))
@@ -143,9 +143,9 @@ def clean_fragment(text: str, headline: str | None = None) -> str:
     return "\n".join(_prose(text, frozenset([headline] if headline else [])))
 
 
-def _reduce(tree: html.HtmlElement, own: str | None) -> int:
+def _reduce(tree: html.HtmlElement, own: str | None, *, gently: bool = False) -> int:
     """Takes out what is no text of this article before the extractor looks; returns how many items of lists went."""
-    drop_chrome(tree)
+    drop_chrome(tree, gently=gently)
     teasers = drop_teasers(tree, own)
     drop_related(tree)
     return teasers
@@ -159,7 +159,7 @@ def _main_text(text: str, tree: html.HtmlElement, stated: Stated, own: str | Non
         return best
     if len(text) < SMALL_PAGE:
         again = parse_page(text)
-        _reduce(again, own)
+        _reduce(again, own, gently=not best)
         slow = _extract(again, fast=False)
         best = slow if len(slow) > len(best) else best
     return best

@@ -22,6 +22,7 @@ BLOCKS = frozenset(
     ("p", "div", "li", "ul", "ol", "section", "aside", "article", "blockquote", "figure", "td", "tr", "table", "main",
      "h1", "h2", "h3", "h4", "h5", "h6", "dl", "center", "header", "body", "form", "details")
 )  # fmt: skip
+CODE = ("script", "style", "iframe", "svg", "select", "object", "nav", "footer")
 #: No reporter's words stand in these: what runs, what is played, what is filled in, what leads elsewhere.
 CHROME = (
     "script", "style", "iframe", "noscript", "template", "svg", "canvas", "object", "embed", "applet", "audio", "video",
@@ -57,8 +58,12 @@ def parse_page(text: str) -> html.HtmlElement:
     return tree
 
 
-def drop_chrome(tree: html.HtmlElement) -> None:
-    """Takes out what no article's text stands in, unless nothing would be left of the page."""
+def drop_chrome(tree: html.HtmlElement, *, gently: bool = False) -> None:
+    """Takes out what no article's text stands in; gently: only that which can hold no words at all."""
+    if gently:
+        etree.strip_elements(tree, *CODE, with_tail=False)
+        etree.strip_tags(tree, *(name for name in CHROME if name not in CODE))
+        return
     for figure in tree.iter("figure"):
         if figure.find(".//table") is not None:
             figure.tag = "div"

@@ -17,6 +17,7 @@ LONGEST = 400_000  # code points: four times the longest live report seen; above
 STUB = 1_500  # code points: the longest beginning of a text that outlets give away
 NOTICE = 900  # code points: the longest page that only tells that there is nothing to read
 CAPTION_PAGE = 400  # code points: below this, words beside a film or pictures are captions
+CAPTION = 150  # code points: of a page that says that it is an article beside its film
 FEWEST_LETTERS = 60  # of a text without a full sentence that nothing says is an article
 MANY_LINKS = 30
 FOLLOWING = 10  # lines behind the text in which an offer belongs to it
@@ -76,6 +77,8 @@ def _notice(look: Look, size: int) -> Unusable | None:
         (words.script, "no-text", "wants JavaScript to show anything"),
         (words.gate, "not-article", "wants something first, or is out of order"),
     ):
+        if reason != "no-text" and (look.stated.is_article or look.stated.published) and not pattern.search(title):
+            continue  # a report of a few words may tell of closed doors
         said = sum(len(line) for line in folded if len(line) <= LONGEST_LINE * 2 and pattern.search(line))
         enough = 0.4 if pattern.search(title) else 0.5
         if said > enough * sum(map(len, folded)) or (
@@ -100,8 +103,8 @@ def _is_list(look: Look, size: int) -> bool:
 
 
 def _is_pictures(look: Look, size: int) -> bool:
-    if look.stated.is_article and not look.stated.is_media:
-        return False
+    if look.stated.is_article:
+        return look.stated.is_media and size < CAPTION and not any(map(_ENDED.search, look.lines))
     gallery = look.pictures > 4 and bool(boilerplate().gallery.search(fold(look.stated.title or "")))
     return size < CAPTION_PAGE and (look.stated.is_media or gallery or look.pictures > 7)
 

@@ -172,6 +172,26 @@ def test_a_page_without_article_is_unusable(data: bytes, reason: str) -> None:
     assert pickle.loads(pickle.dumps(raised.value)).reason == reason
 
 
+@pytest.mark.parametrize("tag", ["aside", "dialog", "noscript", "menu"])
+def test_a_text_that_stands_where_none_should_is_found_where_there_is_no_other(tag: str) -> None:
+    body = f"<{tag}><h1>{TITLE}</h1>{paragraphs(*PARAGRAPHS)}</{tag}>"
+    text = f"<html><head><title>{TITLE}</title></head><body>{body}</body></html>"
+    assert clean_page(text.encode()).body == BODY
+
+
+@pytest.mark.parametrize(
+    "text", ["تم منع الوصول إلى البلدة من جهة الشرق حتى إشعار آخر.", "لم يتم العثور على المحتوى الذي بثته القناة أمس."]
+)
+def test_a_report_of_one_sentence_may_tell_of_closed_doors(text: str) -> None:
+    assert clean_page(page(body=paragraphs(text)).encode()).body == text
+
+
+def test_a_report_of_one_sentence_beside_a_film_is_a_report() -> None:
+    film = linked(**{"@type": "VideoObject", "name": "x"})
+    text = "جملة واحدة فقط عن الحادثة التي صورت."
+    assert clean_page(page(head=film, body=paragraphs(text)).encode()).body == text
+
+
 def test_cleaner_and_page_cross_process_borders() -> None:
     assert pickle.loads(pickle.dumps(clean_page)) is clean_page
     found = clean_page(page().encode())
