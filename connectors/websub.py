@@ -26,7 +26,7 @@ from connectors.schedule import DAY, HOUR, MINUTE, History, Subscription
 from connectors.sources.entries import ParsedFeed
 from connectors.urls import canonical_url
 from pipeline.config import Config
-from pipeline.errors import ConfigError, StoragePaused
+from pipeline.errors import ConfigError, StorageError, StoragePaused
 
 log = logging.getLogger("rasd.websub")
 
@@ -160,7 +160,12 @@ class WebSub:
                 self._forget(history)
             if mode not in ("subscribe", "unsubscribe"):
                 continue
-            await self._ask(history, mode)
+            try:
+                await self._ask(history, mode)
+            except StorageError:
+                raise
+            except Exception:  # whatever a hub does to us, polling goes on
+                log.exception("asking the hub of %s failed", history.url)
             await self._clock.sleep_until(self._clock.now() + self._settings.fetch.host_delay)
 
     def _to_ask(self, history: History, now: float) -> str | None:
@@ -300,8 +305,6 @@ class WebSub:
                 await self._poller.push(history.url, self._pushed(request, hub, body))
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
-        except KeyError:
-            raise web.HTTPNotFound from None
         finally:
             self._pushes -= 1
         return web.Response(status=202)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from connectors.freshness import fresh_for, retry_after
@@ -497,3 +499,41 @@ def test_no_clock_and_no_header_leads_to_a_poll_at_once_or_never(answer: Answer,
     decision = next_poll(first.history, answer, now, BOUNDS)
     assert math.isfinite(decision.when)
     assert BOUNDS.low <= decision.when - now <= 40 * DAY
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_sequence_of_answers_leaves_a_history_that_can_be_kept_and_a_poll_to_come(seed: int) -> None:
+    chance = random.Random(seed)
+    numbers = [0.0, 1.0, 59.0, 3600.0, 1e5, 1e9, 1e15, -5.0]
+    places = [URL, ELSEWHERE, "http://third.example/"]
+
+    def answer() -> Answer:
+        number, place = chance.choice(numbers), chance.choice(places)
+        moved = chance.choice([None, None, place])
+        read = reading(
+            new=chance.choice([0, 1, 10]), edited=chance.choice([0, 1]), shown=chance.choice([0, 1, 10]),
+            times=tuple(NOW + chance.choice([-1, 1]) * chance.choice(numbers) for _ in range(chance.choice([0, 1, 5]))),
+            wants=chance.choice([None, number]),
+        )  # fmt: skip
+        tag = chance.choice([None, "1", "2"])
+        return chance.choice(
+            [
+                Unmodified(url=place, fresh=chance.choice([None, number]), moved_to=moved),
+                full(chance.choice("ab"), url=place, etag=tag, moved_to=moved, conditional=seed % 2 == 0, reading=read),
+                full("a", url=place, etag=tag),
+                Failed(reason=chance.choice(["dns", "status-404", "status-410", "bad-feed"]), error="e", after=number),
+                Failed(reason="timeout", error="e", network=True),
+                Failed(reason="our-own", error="e", ours=True),
+            ]
+        )
+
+    history, now = History(url=URL), NOW
+    for _ in range(80):
+        question(history, now)
+        decision = next_poll(history, answer(), now, BOUNDS, online=chance.random() < 0.8)
+        assert now + 30 <= decision.when <= now + 40 * DAY
+        assert decision.why
+        assert decision.history.next_poll == decision.when
+        assert msgspec.json.decode(msgspec.json.encode(decision.history), type=History) == decision.history
+        assert all(rate is None or 0 <= rate < 1e6 for rate in (decision.history.rate_slow, decision.history.rate_fast))
+        history, now = decision.history, chance.choice([decision.when, decision.when + DAY, now - HOUR, now])

@@ -118,7 +118,7 @@ class World:
 
     folder: Path
     status: int = 202
-    trouble: FetchFailed | None = None
+    trouble: Exception | None = None
     location: str | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     pushed: list[tuple[str, Response]] = field(default_factory=list)
@@ -389,6 +389,14 @@ def test_a_hub_may_redirect_a_request_but_not_for_ever(world: World) -> None:
         assert world.asked[0][1] == world.asked[1][1]
 
     serving(world, steps)
+
+
+def test_a_hub_that_breaks_us_is_no_reason_to_stop(world: World) -> None:
+    world.trouble = RuntimeError("a bug of ours")
+    asyncio.run(world.websub.look())
+    assert len(world.asked) == 1
+    assert world.history.hub is not None
+    assert world.history.hub.tries == 1
 
 
 @pytest.mark.parametrize("offered", [None, "https://other-hub.example/"])
