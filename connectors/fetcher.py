@@ -42,6 +42,7 @@ IN_HAND_BYTES = 64_000_000  # bodies that wait for cleaning; beyond it nothing n
 BATCH = 64  # readings settled at once
 PAUSE_SECONDS = 2.0  # between two tries of a write while the disk is full
 EXPIRE_SECONDS = 600.0
+LONGEST_VALIDATOR = 500  # code points; what is longer is no validator but an attack on the frontier
 CLEANINGS = 1  # tries that a page gets that stalls its cleaner; the first may have been somebody else's fault
 
 #: What no later reading can mend: the page is not asked for again unless a feed changes its entry.
@@ -518,7 +519,14 @@ def _conditions(row: Row) -> dict[str, str]:
 
 
 def _validators(memory: Memory, response: Response, raw: str) -> Memory:
-    return replace(memory, etag=response.header("etag"), modified=response.header("last-modified"), raw=raw)
+    """The memory with what the next request can say of this answer."""
+    etag, modified = (_validator(response.header(name)) for name in ("etag", "last-modified"))
+    return replace(memory, etag=etag, modified=modified, raw=raw)
+
+
+def _validator(said: str | None) -> str | None:
+    """A validator that can be sent back as it came."""
+    return said if said and said.isascii() and said.isprintable() and len(said) <= LONGEST_VALIDATOR else None
 
 
 def _base(row: Row, article: Article | None) -> float:

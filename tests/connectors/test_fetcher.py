@@ -187,6 +187,13 @@ def test_an_unchanged_page_is_asked_for_at_its_times_and_costs_nothing_downstrea
     assert (done.counts.unchanged, done.counts.not_modified) == (4, 1)
 
 
+@pytest.mark.parametrize("validator", ['"caf\u00e9"', '"a\tb"', '"' + "a" * 30_000 + '"'])
+def test_a_validator_that_cannot_be_sent_back_is_not(world: World, validator: str) -> None:
+    world.answers[URL] = [page(headers={"ETag": validator})]
+    world.run(2 * HOUR, entry())
+    assert [headers for _, _, headers in world.asked] == [{}, {}]
+
+
 def test_an_edited_page_goes_on_under_the_same_id_and_is_read_again_sooner(world: World) -> None:
     world.answers[URL] = [
         page(),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -248,3 +249,37 @@ def test_memory_does_not_grow_with_the_pages_that_wait(frontier: Frontier) -> No
         frontier.take([entry(n, f"h{n % 7}.example") for n in range(start, start + 2_000)], 100.0)
     assert len(frontier._due) == 7
     assert len(frontier._later) < 100
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_page_is_ever_forgotten_by_the_turns_of_the_hosts(path: Path, seed: int) -> None:
+    """Random takings, leases, refusals, failures and restarts: a page that is due is handed out in the end."""
+    chance = random.Random(seed)
+    frontier, now, in_hand = Frontier(path, synchronous="normal"), 100.0, list[Row]()
+    for step in range(300):
+        now += chance.choice((0.0, 1.0, 50.0))
+        act = chance.random()
+        if act < 0.3:
+            some = [entry(chance.randrange(40), f"h{chance.randrange(6)}.example", title=f"{chance.randrange(3)}")]
+            frontier.take(some, now)
+        elif act < 0.6:
+            forbidden = f"h{chance.randrange(6)}.example"
+            in_hand += frontier.lease(now, 4, lambda host, busy, no=forbidden: host != no and busy < 3)
+        elif act < 0.9 and in_hand:
+            row = in_hand.pop(chance.randrange(len(in_hand)))
+            if chance.random() < 0.2:
+                frontier.release([row])
+            else:
+                state, due = chance.choice((("done", None), ("done", now + 70), ("held", now + 20)))
+                frontier.settle([done(row, due=due, state=state)])
+        elif step % 50 == 49:
+            frontier, in_hand = Frontier(path, synchronous="normal"), []
+    frontier.release(in_hand)
+    with sqlite3.connect(path) as db:
+        due = {row for (row,) in db.execute("SELECT id FROM page WHERE due IS NOT NULL")}
+    handed = set()
+    while rows := frontier.lease(1e9, 3, anybody):
+        handed |= {row.id for row in rows}
+        frontier.settle([done(row) for row in rows])
+    assert handed == due
+    assert not frontier.busy(2e9)
