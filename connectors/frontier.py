@@ -32,6 +32,9 @@ LOOKS = 512  # hosts looked at for one lease: the rest have their turn at the ne
 MOST_FEEDS = 8  # feeds whose word on one page is remembered
 MOST_REREADS = 20  # readings of a page because a feed's text of it changed and nothing else: some count their readers
 EXPIRED_AT_ONCE = 2_000
+#: Seconds by which news goes before what its host published a day ago or earlier: a sitemap's thousands of old pages
+#: must not hold up what was published just now. What has waited so long has caught up with the newest.
+HEAD_START = 86_400.0
 
 State = Literal["waiting", "held", "done", "failed", "gone"]
 _PASSING = {
@@ -48,7 +51,8 @@ CREATE TABLE page (
     key TEXT NOT NULL UNIQUE,       -- canonical URL of the entry's address, else `entry:` and a digest
     host TEXT NOT NULL,
     state TEXT NOT NULL,            -- waiting, held (for another try), done, failed, gone
-    due REAL,                       -- when it is to be read, again or for the first time; null: never
+    due REAL,                       -- when it is to be read, again or for the first time; null: never. Of those
+                                    -- that are due the smallest comes first, so news stands in the past (HEAD_START)
     since REAL NOT NULL,            -- first sight
     version INTEGER NOT NULL,       -- counts the entries taken that ask for a reading
     tries INTEGER NOT NULL,         -- failures in a row
@@ -216,7 +220,7 @@ class Frontier:
             self._db.execute(
                 "INSERT INTO page (key, host, state, due, since, version, tries, entry, marks)"
                 " VALUES (?, ?, 'waiting', ?, ?, 1, 0, ?, ?)",
-                (key, host, now, now, value, _JSON.encode({entry.feed: mark})),
+                (key, host, _turn(entry, now), now, value, _JSON.encode({entry.feed: mark})),
             )
             return host, "new"
         row, host, state, said, old, memory = found
@@ -239,7 +243,7 @@ class Frontier:
             "UPDATE page SET marks = ?, entry = ?, version = version + 1, forget = NULL,"
             " state = CASE WHEN ? THEN state ELSE 'waiting' END, due = CASE WHEN ? THEN due ELSE ? END,"
             " tries = CASE WHEN ? THEN tries ELSE 0 END WHERE id = ?",
-            (kept, value, fresh, fresh, now, fresh, row),
+            (kept, value, fresh, fresh, now - HEAD_START, fresh, row),
         )
         return host, "changed"
 
@@ -445,6 +449,12 @@ def address_of(entry: Entry) -> str | None:
         return None
     inside = outlet_of(entry.url) != outlet_of(canonical)
     return canonical if inside else entry.url
+
+
+def _turn(entry: Entry, now: float) -> float:
+    """From when on a new page counts as waiting: the newer it is, the longer ago. Undated ones are half a day old."""
+    age = now - entry.published.timestamp() if entry.published else HEAD_START / 2
+    return now - HEAD_START + min(max(age, 0.0), HEAD_START)
 
 
 def encode_entry(entry: Entry) -> bytes:

@@ -158,6 +158,25 @@ def test_hosts_take_turns_however_many_pages_one_of_them_has(frontier: Frontier)
     assert len(hosts) == 499
 
 
+def test_news_goes_before_the_old_pages_of_a_sitemap_but_not_for_ever(frontier: Frontier) -> None:
+    now = dt.datetime(2026, 3, 1, tzinfo=dt.UTC).timestamp()
+
+    def published(number: int, days: float, since: float) -> Entry:
+        when = dt.datetime.fromtimestamp(since - days * 86_400, dt.UTC)
+        return entry(number, published=when.replace(microsecond=0))
+
+    frontier.take([published(n, 30.0, now) for n in range(50)], now)
+    frontier.take(
+        [published(100, 0.01, now + 60), published(101, 0.5, now + 60), published(102, 0.0, now + 60)], now + 60
+    )
+    first = frontier.lease(now + 60, 4, anybody)
+    assert [row.key.rpartition("/")[2] for row in first] == ["102", "100", "101", "0"]
+    tomorrow = now + 25 * 3_600
+    frontier.take([published(200, 0.0, tomorrow)], tomorrow)
+    (oldest,) = frontier.lease(tomorrow, 1, anybody)
+    assert oldest.key.endswith("/1")
+
+
 def test_a_host_that_may_not_be_asked_does_not_hold_up_the_others(frontier: Frontier) -> None:
     frontier.take([entry(n, f"h{n}.example") for n in range(20)], 100.0)
     rows = frontier.lease(100.0, 20, lambda host, busy: host in ("h7.example", "h19.example"))
