@@ -28,6 +28,8 @@ from pipeline.config import FetchSettings
 
 HOSTS = 60
 SLOW = 200
+STARTING = 3.0  # seconds in which no host is known yet: who is slow shows only then
+ROUNDS = 3  # of which the best counts: others may use the machine
 WORKERS = 64
 VALIDATORS = {"If-None-Match": '"5f1a-0"', "If-Modified-Since": "Sat, 21 Nov 2026 08:00:00 GMT"}
 UNCHANGED = b'HTTP/1.1 304 Not Modified\r\nDate: Sun, 22 Nov 2026 08:00:00 GMT\r\nETag: "5f1a-0"\r\n\r\n'
@@ -69,15 +71,18 @@ def throughput(requests: int) -> None:
     print("| loop | what | requests/s | CPU a request |\n|---|---|---|---|")
     for loop in ("asyncio", "uvloop"):
         for what in CALLS:
-            server = _start("--one", "serve")
-            try:
-                one = f"{loop}:{what}:{_line(server)}"
-                out = _line(_start("--one", one, "--requests", str(requests)))
-            finally:
-                server.kill()
-                server.wait()
-            rate, micros = json.loads(out)
-            print(f"| {loop} | {what} | {rate:,.0f} | {micros:.0f} µs |", flush=True)
+            rounds = [_round(loop, what, requests) for _ in range(ROUNDS)]
+            print(f"| {loop} | {what} | {max(rounds)[0]:,.0f} | {min(r[1] for r in rounds):.0f} µs |", flush=True)
+
+
+def _round(loop: str, what: str, requests: int) -> tuple[float, float]:
+    server = _start("--one", "serve")
+    try:
+        rate, micros = json.loads(_line(_start("--one", f"{loop}:{what}:{_line(server)}", "--requests", str(requests))))
+    finally:
+        server.kill()
+        server.wait()
+    return rate, micros
 
 
 Call = Callable[[str], Awaitable[None]]
@@ -167,7 +172,8 @@ def beside_slow(seconds: float, connections: int) -> dict[str, object]:
         for server in servers:
             server.kill()
             server.wait()
-    return {"alone": alone, "beside": beside, "p95 ratio": round(beside["p95"] / alone["p95"], 2)}
+    ratios = {f"{at} ratio": round(beside[at] / alone[at], 2) for at in ("p95", "p95 after the start")}
+    return {"alone": alone, "beside": beside} | ratios
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
@@ -185,16 +191,17 @@ async def polls(port: int, seconds: float, connections: int, slow: int, good: in
         allow_private=("127.0.0.0/8",), host_delay=0.0, connections=connections, total_seconds=10.0, connect_seconds=5.0
     )
     client, polite = clients(settings)
-    took: list[float] = []
+    took: list[tuple[float, float]] = []  # when it was due, how long it took
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
+    start = loop.time()
+    end = start + seconds
 
     async def poll_good(n: int) -> None:
         due = loop.time() + n / good / 2
         while due < end:
             await asyncio.sleep(max(0.0, due - loop.time()))
             await polite.get(f"http://host-{n}.test:{port}/feeds/{n}.xml", kind="feed", headers=VALIDATORS)
-            took.append(loop.time() - due)  # from when it was due: waiting for an earlier one counts
+            took.append((due - start, loop.time() - due))  # from when it was due: waiting for an earlier one counts
             due += 0.5
 
     async def poll_slow(n: int) -> None:
@@ -210,11 +217,18 @@ async def polls(port: int, seconds: float, connections: int, slow: int, good: in
         task.cancel()
     await asyncio.gather(*slow_ones, return_exceptions=True)
     await client.close()
-    took.sort()
-    at = {
-        name: round(took[int(len(took) * part)] * 1e3, 2) for name, part in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    return {
+        "polls": len(took),
+        "p50": _at(0.5, [took for _, took in took]),
+        "p95": _at(0.95, [took for _, took in took]),
+        "longest": _at(1.0, [took for _, took in took]),
+        "p95 after the start": _at(0.95, [took for due, took in took if due > STARTING]),
     }
-    return {"polls": len(took), **at, "longest": round(took[-1] * 1e3, 2)}
+
+
+def _at(part: float, took: list[float]) -> float:
+    """In ms."""
+    return round(sorted(took)[min(int(len(took) * part), len(took) - 1)] * 1e3, 2)
 
 
 SLOW_WAYS = ("never", "drip", "late", "head")
