@@ -17,9 +17,10 @@ import pytest
 
 from connectors.duequeue import SLOW_SECONDS, DueQueue
 from connectors.feedlist import Feed
+from connectors.feedreader import CHILDREN, KEPT
 from connectors.feedstate import FeedState
 from connectors.newsroom.clock import SimulatedClock
-from connectors.poller import CHILDREN, KEPT, Poller
+from connectors.poller import Poller
 from connectors.responses import FetchFailed, Hop, Kind, Response
 from connectors.schedule import DAY, HOUR
 from connectors.sources.entries import ParsedFeed
@@ -394,6 +395,26 @@ def test_an_index_none_of_whose_children_answers_is_failing(world: World) -> Non
     assert (history.failures, history.body_hash) == ({"status-404": 1}, None)
 
 
+def test_trouble_in_the_middle_of_an_index_repeats_it_and_loses_nothing(world: World) -> None:
+    children = ("a.xml", "b.xml", "c.xml")
+    for name in children:
+        world.answers[f"https://news.example/{name}"] = tagged(urlset((name[0], "2027-01-15")))
+    kept = world.keep
+    world.answers[MAP.url] = tagged(index(*((name, "2027-01-15") for name in children)))
+    calls = itertools.count()
+
+    async def failing(response: Response, kind: Kind, entry: Entry | None = None) -> Archived:
+        if next(calls) == 2:
+            raise OSError(5, "Input/output error")
+        return await kept(response, kind, entry)
+
+    world.keep = failing  # type: ignore[method-assign]
+    polls(world, *[world.answers[MAP.url]] * 2, feed=MAP)
+    assert sorted(str(e.url) for e in world.entries) == [f"https://news.example/{n[0]}" for n in children]
+    assert world.state.history(MAP.url).failures == {"our-own": 1}
+    assert len(world.state.history(MAP.url).children) == 3
+
+
 def test_indexes_inside_indexes_end(world: World) -> None:
     class Endless(dict[str, Answers]):
         def __missing__(self, url: str) -> Answers:
@@ -551,6 +572,16 @@ def test_it_stops_within_two_seconds_whatever_hangs(world: World, stuck: str) ->
 
     assert asyncio.run(main()) < 2
     assert world.state.history(URL).polls == 0
+
+
+def test_saving_that_fails_for_good_ends_the_run_with_its_error(world: World) -> None:
+    def broken() -> None:
+        raise ValueError("a bug of ours")
+
+    world.answers[URL] = tagged(rss("one"))
+    world.state.flush = broken  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="a bug of ours"):
+        played(world, world.poller(), DAY)
 
 
 def test_a_state_that_is_damaged_meanwhile_ends_the_run_with_its_error(world: World) -> None:
