@@ -127,6 +127,11 @@ class _Failed(Exception):
         self.reason, self.passing, self.after, self.rest = reason, passing, after, rest
         self.archive, self.url, self.memory = archive, url, memory
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed another day without anything being mended here."""
+        return self.passing or self.rest is not None
+
 
 class Fetcher:
     """Takes entries and publishes articles and rejects. `take` may be called while `run` runs, and before."""
@@ -413,7 +418,7 @@ class Fetcher:
         due = next_check(row.key, memory.base, now, self._spans)
         state: State = "failed"
         absent_before = memory.refused in _ABSENT or read
-        final = failed.reason in _FINAL and not (read and failed.reason in _OF_ANSWER)
+        final = failed.reason in _FINAL and not failed.may_pass and not (read and failed.reason in _OF_ANSWER)
         if final or (failed.reason in _ABSENT and absent_before):
             due, state = None, "gone" if failed.reason in _ABSENT else "failed"
         if read:  # the page's own text went on: nothing replaces that
@@ -434,7 +439,7 @@ class Fetcher:
             if before == failed.reason or memory.content is not None:
                 return self._settle(row, memory, None, state, due, why=failed.reason)
             self.counts.rejects[failed.reason] += 1
-            rejected = _reject(entry, failed.reason, str(failed), failed.archive)
+            rejected = _reject(entry, failed.reason, str(failed), failed.archive, retryable=failed.may_pass)
             return self._settle(row, memory, rejected, state, due, why=failed.reason)
         memory = replace(memory, refused=failed.reason)
         article = known.settle(article) if known is not None else article
@@ -570,7 +575,7 @@ def _known(row: Row, moved: bool) -> Known | None:
     )
 
 
-def _reject(entry: Entry, reason: str, words: str, archive: Archived | None) -> Reject:
+def _reject(entry: Entry, reason: str, words: str, archive: Archived | None, *, retryable: bool = False) -> Reject:
     """The entry, whole, as it goes back to its topic."""
     try:
         value, cut = encode_entry(entry), False
@@ -580,6 +585,7 @@ def _reject(entry: Entry, reason: str, words: str, archive: Archived | None) -> 
         stage=STAGE,
         reason=reason,
         error=words,
+        retryable=retryable,
         topic=ENTRIES,
         file=archive.file if archive else None,
         offset=archive.offset if archive else None,

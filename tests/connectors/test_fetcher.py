@@ -395,6 +395,15 @@ def test_a_host_that_does_not_answer_is_not_asked_for_each_of_its_pages(world: W
     assert world.most["dead.example"] == 1
 
 
+def test_a_host_whose_robots_rules_cannot_be_had_is_asked_again_at_the_rechecks(world: World) -> None:
+    other = "https://example.com/news/2"
+    world.answers = {URL: [failure("robots", retryable=True, after=4 * HOUR), page()], other: [page(url=other)]}
+    world.run(8 * HOUR, entry(), entry(other, title=None, body=""))
+    assert [one.partial for one in world.articles if one.url == URL] == [True, False]
+    assert [(one.reason, one.retryable) for one in world.rejects] == [("host-down", True)]
+    assert [one.partial for one in world.articles if one.url == other] == [False]
+
+
 def test_slow_hosts_do_not_hold_up_the_others(tmp_path: Path) -> None:
     world = World(tmp_path, connections=16)
     slow = [f"https://slow{n}.example/a/b" for n in range(60)]
