@@ -146,8 +146,7 @@ def replaying(path: Path, processes: int, rounds: int) -> None:
     pool = Pool(processes)
     try:
         for name, ahead in (("one page at a time", False), ("ahead", True)):
-            clean = KillableClean(Config())
-            clean.pool = pool
+            clean = KillableClean(Config(), pool)
             cleaner = clean if ahead else _OneByOne(clean)
             run = _replay(path, cleaner)
             articles = run()

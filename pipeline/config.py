@@ -158,7 +158,9 @@ class ExtractSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveSettings:
-    page_seconds: float = setting(5.0, "Longest time that cleaning one saved page may take.", between(0.1, 600))
+    page_seconds: float = setting(
+        5.0, "CPU seconds that reading one page or feed may take; by the clock four times as long.", between(0.1, 600)
+    )
     max_page_bytes: int = setting(
         2_000_000, "Largest saved page that is cleaned; what is larger becomes a reject.", between(1_000, 256_000_000)
     )
@@ -204,7 +206,6 @@ class FeedSettings:
 class WarcSettings:
     level: int = setting(1, "How hard raw answers are compressed; above 3 it costs more than cleaning.", between(0, 9))
     rotate_bytes: int = setting(500_000_000, "A file of raw answers ends at this size.", between(10_000, 1e12))
-    robots: int = setting(0, "1 to archive robots.txt files as well.", between(0, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

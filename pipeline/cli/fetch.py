@@ -54,11 +54,10 @@ def fetch(
     """
     from pipeline.cli.extract import event_reader
     from pipeline.cli.online import online
-    from pipeline.runtimes.ingest import load_readers
     from pipeline.wire import encode
 
     config = settings(ctx)
-    found = online(config, lambda net: _fetched(net, url, feed, save=save), prepare=load_readers)
+    found = online(config, lambda net: _fetched(net, url, feed, save=save))
     if found.instead:
         warn(f"the feed's text stands in for the page ({found.instead})")
     if save:

@@ -34,20 +34,19 @@ class Online:
 
     async def read(self, task: Callable[..., T], *given: object) -> T:
         """Runs a reader of hostile bytes in a child. Raises: Stalled, or what the reader raises."""
-        from pipeline.runtimes.ingest import PATIENCE
+        from pipeline.runtimes.reading import longest
 
-        seconds = PATIENCE * self.config.archive.page_seconds
-        return await asyncio.wrap_future(self.pool.submit(seconds, task, *given))
+        return await asyncio.wrap_future(self.pool.submit(longest(self.config), task, *given))
 
 
-def online(config: Config, use: Callable[[Online], Awaitable[T]], prepare: Callable[[], None] | None = None) -> T:
-    """Runs `use` with a client of its own, and closes all behind it. prepare: what a child does before its tasks."""
+def online(config: Config, use: Callable[[Online], Awaitable[T]]) -> T:
+    """Runs `use` with a client of its own, and closes all behind it."""
     from connectors.clock import SystemClock
     from connectors.http import Client
     from connectors.polite import PoliteClient
     from connectors.robots import Robots
-    from pipeline.pool import Pool
-    from pipeline.runtimes.ingest import TASK_BYTES, new_loop
+    from pipeline.runtimes.ingest import new_loop
+    from pipeline.runtimes.reading import reading_pool
 
     async def main() -> T:
         clock = SystemClock()
@@ -57,7 +56,7 @@ def online(config: Config, use: Callable[[Online], Awaitable[T]], prepare: Calla
             polite = PoliteClient(client, Robots(config.fetch, clock=clock), config.fetch, clock=clock)
             return await use(Online(config, clock, polite, pool))
 
-    pool = Pool(1, memory_bytes=TASK_BYTES, cpu_seconds=config.archive.page_seconds, prepare=prepare)
+    pool = reading_pool(config, processes=1)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(main())

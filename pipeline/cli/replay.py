@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,14 +94,16 @@ def run_archive(
     """Replays an archive with a progress bar on a terminal. Returns the counts, whether it was stopped, the seconds."""
     from connectors.sources.archives import Archive
     from pipeline.runtimes.local import run_flow
+    from pipeline.runtimes.reading import reading_pool
 
-    clean = KillableClean(config)
+    reading = reading_pool(config)
+    clean = KillableClean(config, reading)
     archive = Archive(paths, options, clean)
     begin = time.monotonic()
-    with _progress(archive) as (seen, look):
+    with closing(reading), _progress(archive) as (seen, look):
 
         def source(pool: Pool, stop: threading.Event) -> Source:
-            clean.pool, clean.stop = pool, stop
+            clean.stop = stop
             return _Watched(archive, seen, speed)
 
         def both(counts: Counts) -> None:
@@ -113,20 +115,19 @@ def run_archive(
 
 
 class KillableClean:
-    """`clean_page` in a child process, with the time and size limits of the settings; ends early when stopped.
+    """`clean_page` in a child process, with the limits of the settings; ends early when stopped.
 
-    pool, stop: of the flow that reads the archive, given before the first page is read.
+    pool: see `pipeline.runtimes.reading`. stop: of the flow that reads the archive, given before the first page is.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._limits = config.archive
-        self.pool: Pool | None = None
+    def __init__(self, config: Config, pool: Pool) -> None:
+        self._config, self._pool = config, pool
         self.stop = threading.Event()
 
     @property
     def ahead(self) -> int:
         """Pages that may be under way: as many wait as are being cleaned, so that no process does."""
-        return 2 * self.pool.processes if self.pool else 0
+        return 2 * self._pool.processes
 
     def __call__(self, html: bytes, **about: Any) -> Page:
         return self.submit(html, **about)()
@@ -138,13 +139,12 @@ class KillableClean:
         """
         from connectors.clean import clean_page
         from pipeline.errors import Unusable
+        from pipeline.runtimes.reading import longest
 
-        if len(html) > self._limits.max_page_bytes:
+        if len(html) > self._config.archive.max_page_bytes:
             raise Unusable(f"a page of {len(html):,} bytes", reason="too-large")
         clean = functools.partial(clean_page, **about)
-        if self.pool is None:
-            return functools.partial(clean, html)
-        return functools.partial(self._wait, self.pool.submit(self._limits.page_seconds, clean, html))
+        return functools.partial(self._wait, self._pool.submit(longest(self._config), clean, html))
 
     def _wait(self, future: Future[Page]) -> Page:
         from concurrent.futures import TimeoutError

@@ -27,9 +27,7 @@ def run(
     ctx: typer.Context,
     feeds: Annotated[Path | None, typer.Option(help="The list of feeds, instead of the setting feeds.file.")] = None,
     poll: Annotated[bool, typer.Option("--poll/--no-poll", help="Whether to poll feeds at all.")] = True,
-    once: Annotated[
-        bool, typer.Option("--once", help="Poll each feed once; end when all have caught up.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Poll each feed once; end when all have caught up.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON when it ends.")] = False,
 ) -> None:
     """Poll the feeds, fetch what they announce and run all stages until stopped (Ctrl-C or SIGTERM: the batch under way
@@ -89,8 +87,9 @@ def _source(
         yield None, None
         return
     from connectors.clock import SystemClock
-    from pipeline.runtimes.ingest import Ingest, new_loop, reading_pool
+    from pipeline.runtimes.ingest import Ingest, new_loop
     from pipeline.runtimes.live import Live
+    from pipeline.runtimes.reading import reading_pool
 
     with ExitStack() as stack:
         reading = reading_pool(config)

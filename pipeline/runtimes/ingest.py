@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
-import importlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp.abc import AbstractResolver
 
-from connectors.clean import Page, clean_page, warm_up
+from connectors.clean import Page, clean_page
 from connectors.clock import Clock
 from connectors.feedlist import Feed
 from connectors.feedstate import FeedState
@@ -30,14 +29,13 @@ from connectors.warc import WarcWriter
 from connectors.websub import WebSub
 from pipeline.config import Config
 from pipeline.pool import Pool
+from pipeline.runtimes.reading import longest
 
 if TYPE_CHECKING:
     from pipeline.runtimes.live import Live
 
 T = TypeVar("T")
 POLLER, ARCHIVE = "poller.sqlite", "archive"  # in the data folder
-TASK_BYTES = 512 * 1024 * 1024  # of memory that reading one page or feed may take
-PATIENCE = 4  # times a task's CPU seconds: the longest it may take by the clock on a busy machine
 LOOK_SECONDS = 0.2  # between two looks at whether a single round is over
 
 
@@ -45,8 +43,8 @@ LOOK_SECONDS = 0.2  # between two looks at whether a single round is over
 class Ingest:
     """What `Live` runs: polls `feeds` and fetches what they announce until told to stop.
 
-    pool: of killable children for reading feeds and pages (`reading_pool`). resolver: for tests. once: every feed is
-    polled once, and it ends when what is due has been fetched. poller, fetcher: their counts, once it runs.
+    pool: of killable children for reading feeds and pages (`runtimes.reading`). resolver: for tests. once: every feed
+    is polled once, and it ends when what is due has been fetched. poller, fetcher: their counts, once it runs.
     """
 
     config: Config
@@ -113,9 +111,8 @@ class Ingest:
         return await self._read(functools.partial(parse_source, latest=latest), body, url, charset, kind)
 
     async def _read(self, task: Callable[..., T], *given: object) -> T:
-        seconds = PATIENCE * self.config.archive.page_seconds
         with self.clock.working():
-            return await asyncio.wrap_future(self.pool.submit(seconds, task, *given))
+            return await asyncio.wrap_future(self.pool.submit(longest(self.config), task, *given))
 
 
 async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
@@ -131,13 +128,6 @@ async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise error from None
 
 
-def reading_pool(config: Config) -> Pool:
-    """Children that read hostile input: bounded in CPU time and memory, killed beyond."""
-    return Pool(
-        config.run.processes, memory_bytes=TASK_BYTES, cpu_seconds=config.archive.page_seconds, prepare=load_readers
-    )
-
-
 def new_loop() -> asyncio.AbstractEventLoop:
     """The fastest event loop that this system has."""
     try:
@@ -145,9 +135,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:  # it is not made for every system
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def load_readers() -> None:
-    """Imports what reading a page or a feed needs, so that no task pays for it."""
-    importlib.import_module("feedparser")
-    warm_up()

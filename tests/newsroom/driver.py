@@ -26,9 +26,10 @@ from pipeline.config import Config, DataSettings, FetchSettings, LogSettings, Ru
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.runtimes.embedded import Embedded
-from pipeline.runtimes.ingest import Ingest, reading_pool
+from pipeline.runtimes.ingest import Ingest
 from pipeline.runtimes.live import Live
 from pipeline.runtimes.local import runner_lock, stop_on_signals
+from pipeline.runtimes.reading import reading_pool
 from tests.fakes import FAKE_FLOW
 from tests.newsroom.loopback import Loopback
 

@@ -44,9 +44,8 @@ def test_pages_cleaned_side_by_side_come_in_their_order(tmp_path: Path) -> None:
 
 
 def test_the_cleaner_begins_pages_before_it_is_asked_for_them() -> None:
-    clean = KillableClean(Config())
-    assert clean.ahead == 0
-    clean.pool = Pool(2)
+    pool = Pool(2)
+    clean = KillableClean(Config(), pool)
     try:
         assert clean.ahead == 4
         waiting = [clean.submit(page().encode(), url=None, charset=None), clean.submit(b"<html></html>", url=None)]
@@ -57,4 +56,4 @@ def test_the_cleaner_begins_pages_before_it_is_asked_for_them() -> None:
         with pytest.raises(Unusable, match="bytes"):
             clean.submit(b" " * 2_000_001, url=None)
     finally:
-        clean.pool.close()
+        pool.close()
