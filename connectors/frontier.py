@@ -31,6 +31,7 @@ BUSY_SECONDS = 5.0
 LOOKS = 512  # hosts looked at for one lease: the rest have their turn at the next
 MOST_FEEDS = 8  # feeds whose word on one page is remembered
 MOST_REREADS = 20  # readings of a page because a feed's text of it changed and nothing else: some count their readers
+MOST_EDITS = 100  # readings because a feed changed anything: no live report has its headline edited so often
 EXPIRED_AT_ONCE = 2_000
 #: Seconds by which news goes before what its host published a day ago or earlier: a sitemap's thousands of old pages
 #: must not hold up what was published just now. What has waited so long has caught up with the newest.
@@ -145,7 +146,8 @@ class Status:
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True):
-    """What one feed said of a page. head: headline and time of change. body: its text. rereads: see MOST_REREADS."""
+    """What one feed said of a page. head: headline and time of change. body: its text. rereads: readings that its changes
+    have caused."""
 
     head: str
     body: str
@@ -478,11 +480,10 @@ def _judge(
     given_up: nothing of this page ever went on; who sends its entry again (a redriven reject) wants another try."""
     before = marks.get(entry.feed)
     if before is not None:
-        if before.head != mark.head:
-            return "changed", msgspec.structs.replace(mark, rereads=before.rereads)
-        if before.body == mark.body:
+        if before.head == mark.head and before.body == mark.body:
             return ("changed" if given_up else "nothing"), before
-        if before.rereads < MOST_REREADS:
+        most = MOST_REREADS if before.head == mark.head else MOST_EDITS
+        if before.rereads < most:
             return "changed", msgspec.structs.replace(mark, rereads=before.rereads + 1)
         return "noted", msgspec.structs.replace(mark, rereads=before.rereads)
     whole = bool(entry.body) and not entry.partial

@@ -111,6 +111,16 @@ def test_a_feed_that_counts_its_readers_does_not_have_the_page_read_for_ever(fro
     assert readings == module.MOST_REREADS
 
 
+def test_a_feed_whose_headlines_change_at_every_poll_does_not_either(frontier: Frontier) -> None:
+    frontier.take([entry()], 100.0)
+    frontier.settle([done(row) for row in frontier.lease(100.0, 1, anybody)])
+    readings = 0
+    for clock in range(150):
+        readings += frontier.take([entry(title=f"Headline 1 ({clock} minutes ago)")], 200.0 + clock).changed
+        frontier.settle([done(row) for row in frontier.lease(500.0, 1, anybody)])
+    assert readings == module.MOST_EDITS
+
+
 def test_a_page_edited_while_it_is_read_is_read_once_more(frontier: Frontier) -> None:
     frontier.take([entry()], 100.0)
     (row,) = frontier.lease(100.0, 1, anybody)
