@@ -15,6 +15,8 @@ KINDS = ("related", "line", "paywall", "offer", "lost", "gate", "script", "galle
 _FOLDED: dict[int, int | None] = str.maketrans(
     "أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670"
 )
+#: What may stand in front of a label.
+OPENERS = " \t\r\n\xa0\u200e\u200f[](){}«»\"'*•·–—-►▪◄●■>|:…."
 _NOTHING = re.compile(r"(?!)")
 
 

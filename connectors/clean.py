@@ -13,7 +13,7 @@ from functools import cache
 
 from lxml import etree, html
 
-from connectors.boilerplate import boilerplate, fold
+from connectors.boilerplate import OPENERS, boilerplate, fold
 from connectors.language import language_of
 from connectors.markup import (
     LABEL_LINE,
@@ -221,14 +221,13 @@ def _prose(text: str, headlines: frozenset[str]) -> Iterator[str]:
             yield line
             continue
         folded = fold(line)
-        if not folded or folded in known:
+        bare = folded.strip(OPENERS)
+        if not bare or folded in known:
             continue
-        label = words.related.match(folded) if len(line) < LABEL_LINE else None
-        if label and (label.end() == len(folded) or folded[label.end()] in ":：|-–—"):
+        label = words.related.match(bare) if len(line) < LABEL_LINE else None
+        if label and (label.end() == len(bare) or bare[label.end() :].lstrip()[:1] in (":", "：", "|", "-", "–", "—")):
             continue
-        if words.lines.fullmatch(folded.strip(" .:|-[]()")) or (
-            len(line) < LABEL_LINE and words.paywall.search(folded)
-        ):
+        if words.lines.fullmatch(bare) or (len(line) < LABEL_LINE and words.paywall.search(folded)):
             continue
         yield line
 

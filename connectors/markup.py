@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree, html
 
-from connectors.boilerplate import boilerplate, fold
+from connectors.boilerplate import OPENERS, boilerplate, fold
 from pipeline.errors import Unusable
 
 MOST_NODES = 100_000
@@ -78,7 +78,10 @@ def drop_related(tree: html.HtmlElement) -> None:
     labels, first_letters = boilerplate().related, boilerplate().related_letters
 
     def is_label(words: str) -> bool:
-        return len(words) <= LABEL_LINE and words.lstrip()[:1] in first_letters and bool(labels.match(fold(words)))
+        if len(words) > LABEL_LINE:
+            return False
+        words = words.lstrip(OPENERS)
+        return words[:1] in first_letters and bool(labels.match(fold(words)))
 
     found = []
     for element in tree.iter(etree.Element):
@@ -211,11 +214,11 @@ def _block(element: html.HtmlElement) -> html.HtmlElement | None:
 
 def _drop_block(block: html.HtmlElement) -> None:
     """Takes the block out if it is a label and links, and the links behind it if it is a label alone."""
-    words = fold(words_of(block))
+    words = fold(words_of(block)).lstrip(OPENERS)
     found = boilerplate().related.match(words)
     if not found:
         return
-    rest = len(words[found.end() :].strip(" :：|-–—.…"))
+    rest = len(words[found.end() :].strip(" :：|-–—.…[](){}«»"))
     if rest and _linked(block) < 0.7 * rest:
         return
     if not rest:

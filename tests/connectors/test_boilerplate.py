@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.boilerplate import Boilerplate, boilerplate, fold, is_no_name, is_no_title
+from connectors.boilerplate import OPENERS, Boilerplate, boilerplate, fold, is_no_name, is_no_title
 
 PAYWALL = (
     "هذا المحتوى للمشتركين فقط", "هذه المادة حصرية للمشتركين", "المقال كاملاً متاح للمشتركين", "سجّل مجاناً لمتابعة القراءة",
@@ -78,7 +78,7 @@ PROSE = (
 
 
 def noise(words: Boilerplate, line: str) -> bool:
-    return bool(words.lines.fullmatch(fold(line).strip(" .:|-[]()")))
+    return bool(words.lines.fullmatch(fold(line).strip(OPENERS)))
 
 
 @pytest.mark.parametrize("line", PAYWALL)
