@@ -19,6 +19,7 @@ from pipeline.errors import Unusable
 
 DEEPEST = 100  # elements inside each other; feeds need eight
 MOST_ELEMENTS = 400_000  # feeds of 2,000 entries have 40,000
+MOST_CHILDREN = 4_000  # of one element that are kept, items not counted; nothing has more but attacks
 MOST_ATTRIBUTES = 60  # of one element; a root that declares every known namespace has 30
 
 #: Namespaces by the address that declares them, and the prefix that we call them by; "" for the feed's own elements.
@@ -219,7 +220,9 @@ class _Reader:
         if self._open:
             if len(self._open) > DEEPEST:
                 raise Unusable(f"elements nested deeper than {DEEPEST}", reason="too-large")
-            self._open[-1].children.append(element)
+            begins = self._item is None and element.name in self._repeats
+            if begins or len(self._open[-1].children) < MOST_CHILDREN:
+                self._open[-1].children.append(element)
         if self._item is None and element.name in self._repeats:
             self._item = element
         if rest.endswith("/"):
