@@ -176,7 +176,7 @@ class FetchSettings:
     allow_private: tuple[str, ...] = setting(
         (), "Private networks that may be dialled, as CIDR blocks such as 127.0.0.0/8.", networks
     )
-    connections: int = setting(128, "Open connections in all.", between(1, 10_000))
+    connections: int = setting(512, "Open connections in all.", between(1, 10_000))
     host_connections: int = setting(2, "Open connections to one host.", between(1, 64))
     host_delay: float = setting(
         1.0, "Seconds between two requests to one host, unless its robots.txt asks for more.", between(0, 3600)
