@@ -146,8 +146,8 @@ class Status:
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True):
-    """What one feed said of a page. head: headline and time of change. body: its text. rereads: readings that its changes
-    have caused."""
+    """What one feed said of a page. head: headline and time of change. body: its text. rereads: readings that these
+    caused."""
 
     head: str
     body: str
