@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.boilerplate import boilerplate, fold
+from connectors.boilerplate import boilerplate, fold, is_no_title
 from connectors.sources.metadata import Stated
 from pipeline.errors import Unusable
 
@@ -20,10 +20,13 @@ CAPTION_PAGE = 400  # code points: below this, words beside a film or pictures a
 CAPTION = 150  # code points: of a page that says that it is an article beside its film
 FEWEST_LETTERS = 60  # of a text without a full sentence that nothing says is an article
 MANY_LINKS = 30
+MANY_TEASERS = 8
+SHORTEST_HEADLINE = 25  # code points; names of sections are shorter
 FOLLOWING = 10  # lines behind the text in which an offer belongs to it
 LONGEST_LINE = 300  # code points of a line that says such things
 _LINKED = 0.6  # share of link text from which on a body is a list of links
 _CUT = re.compile(r"(?:\.\.\.|…|\[…\]|\[\.\.\.\])\W*$")
+_PARTS = re.compile(r" [|»–—-] ")
 _ENDED = re.compile(r"""[.!?؟۔。…:][\s"'”’»)\]\u200e\u200f]*$""")
 
 
@@ -79,10 +82,12 @@ def _notice(look: Look, size: int) -> Unusable | None:
     ):
         if reason != "no-text" and (look.stated.is_article or look.stated.published) and not pattern.search(title):
             continue  # a report of a few words may tell of closed doors
-        said = sum(len(line) for line in folded if len(line) <= LONGEST_LINE * 2 and pattern.search(line))
+        found = [line for line in folded if len(line) <= LONGEST_LINE * 2 and pattern.search(line)]
+        said = sum(map(len, found))
+        whole = said + sum(len(line) for line in folded if line not in found and not words.lines.fullmatch(line))
         enough = 0.4 if pattern.search(title) else 0.5
-        if said > enough * sum(map(len, folded)) or (
-            pattern.search(title) and not look.stated.is_article and (said or not size)
+        if said > enough * whole or (
+            pattern.search(title) and not look.stated.is_article and (said or size < FEWEST_LETTERS)
         ):
             return Unusable(f"a page that {what}", reason=reason)
     return None
@@ -96,17 +101,32 @@ def _is_list(look: Look, size: int) -> bool:
         return look.links + look.teasers > MANY_LINKS or look.teasers >= 5
     if look.linked > _LINKED * size or (stated.is_list and look.linked > 0.3 * size):
         return True
+    if look.teasers >= MANY_TEASERS and size < NOTICE and not stated.published and _names_a_place(stated):
+        return True
     cut = sum(len(line) for line in look.lines if _CUT.search(line))
     if cut > 0.6 * size and len(look.lines) > 3:
         return True
-    return (stated.is_list or look.teasers >= 8) and size < CAPTION_PAGE and not any(map(_ENDED.search, look.lines))
+    return (
+        (stated.is_list or look.teasers >= MANY_TEASERS)
+        and size < CAPTION_PAGE
+        and not any(map(_ENDED.search, look.lines))
+    )
+
+
+def _names_a_place(stated: Stated) -> bool:
+    """Whether the headline is a section's or the site's rather than an article's."""
+    title = stated.title or ""
+    longest = max(map(len, _PARTS.split(title)))
+    return longest < SHORTEST_HEADLINE or is_no_title(title, stated.site_name)
 
 
 def _is_pictures(look: Look, size: int) -> bool:
+    gallery = any(boilerplate().gallery.search(fold(headline)) for headline in look.stated.headlines)
+    if gallery and size < STUB and not any(map(_ENDED.search, look.lines)):
+        return True
     if look.stated.is_article:
         return look.stated.is_media and size < CAPTION and not any(map(_ENDED.search, look.lines))
-    gallery = look.pictures > 4 and bool(boilerplate().gallery.search(fold(look.stated.title or "")))
-    return size < CAPTION_PAGE and (look.stated.is_media or gallery or look.pictures > 7)
+    return size < CAPTION_PAGE and (look.stated.is_media or (gallery and look.pictures > 4) or look.pictures > 7)
 
 
 def _is_stub(look: Look, size: int) -> bool:

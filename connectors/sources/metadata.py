@@ -29,6 +29,7 @@ _MEDIA = frozenset(
 _PAGES = frozenset(("WebPage", "VideoObject", "ItemPage"))
 _MOST_NODES = 500  # of JSON-LD: a page describes itself in a dozen
 _HOLDERS = ("@graph", "mainEntity", "mainEntityOfPage")
+_MOST_PARTS = 50
 _MOST_SCRIPTS = 2_000
 _LARGEST_SCRIPT = 500_000  # code points
 _PUBLISHED = (
@@ -154,8 +155,16 @@ def _first_of(nodes: list[dict[str, Any]], fits: Any) -> dict[str, Any] | None:
 
 
 def _free(article: dict[str, Any]) -> bool | None:
-    """`isAccessibleForFree`, which templates also write as text."""
-    said = article.get("isAccessibleForFree")
+    """`isAccessibleForFree`, of the article or of a part of it; templates also write it as text."""
+    said = _yes_or_no(article.get("isAccessibleForFree"))
+    parts = article.get("hasPart")
+    for part in parts[:_MOST_PARTS] if isinstance(parts, list) else [parts]:
+        if said is None and isinstance(part, dict) and _yes_or_no(part.get("isAccessibleForFree")) is False:
+            return False
+    return said
+
+
+def _yes_or_no(said: Any) -> bool | None:
     if isinstance(said, str):
         said = {"true": True, "false": False}.get(said.strip().lower().rpartition("/")[2])
     return said if isinstance(said, bool) else None
