@@ -93,7 +93,7 @@ def attacks(scale: float = 1.0) -> dict[str, Callable[[], str | bytes]]:
             f"<item><description><![CDATA[{'<table><tr><td>' * many(100_000)}]]></description></item>"
         ),
         "many texts with deep markup": lambda: _rss(
-            f"<item><description><![CDATA[{'<div>' * 2_000}]]></description></item>" * 1_000
+            f"<item><description><![CDATA[{'<div>' * 2_000}]]></description></item>" * many(1_000)
         ),
         "namespaces": _namespaces,
         "a prefix for every tag": lambda: (
