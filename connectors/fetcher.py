@@ -296,7 +296,7 @@ class Fetcher:
         memory = row.memory or Memory()
         raw = hashlib.blake2b(response.raw, digest_size=16).hexdigest()
         if response.status == 304 or raw == memory.raw:
-            return self._unchanged(row, memory, response)
+            return self._unchanged(row, _landed(memory, response), response)
         if reason := dead_end(address, response):
             raise _Failed(reason, f"{response.url} is no article ({reason})", memory=_validators(memory, response, raw))
         known = _known(row, canonical_url(response.url) != canonical_url(address))
@@ -312,7 +312,7 @@ class Fetcher:
                 article = known.settle(article)
             except Unusable as e:
                 raise _Failed(e.reason, str(e), memory=memory) from e
-        return await self._article(row, _validators(memory, response, raw), article)
+        return await self._article(row, _validators(_landed(memory, response), response, raw), article)
 
     async def _get(self, row: Row, address: str) -> Response:
         """An answer of status 200 or 304. Raises: _Failed."""
@@ -560,6 +560,11 @@ def _went_on(memory: Memory, article: Article, *, from_feed: bool) -> Memory:
     )
 
 
+def _landed(memory: Memory, response: Response) -> Memory:
+    """The memory of a page that was found to be itself at this address: a headline edited there is an edit."""
+    return replace(memory, landed=canonical_url(response.url))
+
+
 def _known(row: Row, moved: bool) -> Known | None:
     """What earlier readings settled of the page. moved: whether the answer came from another address than was asked."""
     memory = row.memory
@@ -570,7 +575,7 @@ def _known(row: Row, moved: bool) -> Known | None:
         article=memory.article,
         canonical=memory.canonical,
         moved=moved,
-        key=row.key if moved else None,
+        key=(memory.landed or row.key) if moved else None,
         title=memory.title if moved else None,
     )
 

@@ -78,7 +78,8 @@ class Memory:
     content: content hash that went on last; None if nothing did. from_feed: that was the feed's own text. partial: and
     only a summary. refused: reason of the last reject.
     title: its headline. etag, modified, raw: validators and digest of the last whole answer.
-    base: the moment that re-checks count from. extra: re-checks so far beside the schedule.
+    landed: where redirects led when it last was itself. base: the moment that re-checks count from. extra: re-checks so
+    far beside the schedule.
     """
 
     article: str | None = None
@@ -93,6 +94,7 @@ class Memory:
     raw: str | None = None
     base: float = 0.0
     extra: int = 0
+    landed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,8 +62,8 @@ class Known:
     """What earlier readings of a page settled, written beside the next one so that a replay settles it likewise.
 
     article, canonical: the identity under which the page's text first went on. moved: whether the answer came from
-    another address than was asked; then `key`, the address that was asked, and `title` tell whether it is still the
-    same article.
+    another address than was asked; then `key`, the address where it last was itself (else that was asked), and `title`
+    tell whether it is still the same article.
     """
 
     article: str

@@ -344,6 +344,16 @@ def test_a_page_that_moved_goes_on_under_its_first_identity(world: World) -> Non
     assert (second.id, second.canonical_url) == (first.id, URL)
 
 
+def test_a_page_that_moved_and_was_seen_there_may_change_its_headline(world: World) -> None:
+    moved = "https://example.com/2026/03/news-1"
+    to = {"url": moved, "hops": (Hop(URL, 301, moved),)}
+    edited = page(f"{TEXT} More. title=Corrected; canonical={moved}", **to)
+    world.answers[URL] = [page(headers={"etag": '"1"'}), page("", status=304, **to), edited]
+    world.run(8 * HOUR, entry())
+    first, second = world.articles
+    assert (second.id, second.title) == (first.id, "Corrected")
+
+
 def test_a_headline_edited_in_the_feed_has_the_page_read_now(world: World) -> None:
     world.answers[URL] = [page(), page(TEXT + " Edited.")]
     world.run(1_000, entry(), later={500.0: [entry(title="Corrected")]})
