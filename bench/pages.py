@@ -615,6 +615,44 @@ def interview(s: Story) -> tuple[str, str]:
     return page, "\n".join(f"{asked} {n}\n{t}" for n, t in enumerate(s.paragraphs))
 
 
+@layout
+def labels_of_all_kinds(s: Story) -> str:
+    label, links = s.w["related"], s.links
+    forms = (
+        f"<p>[{label}: <a href='/r'>{links[1]}</a>]</p>", f"<p><a href='/r'>{label}.. {links[2]}</a></p>",
+        f"<p><em>{label} | <a href='/r'>{links[3]}</a></em></p>", f"<p>• {label}: {links[5]}</p>",
+        f"<blockquote><p>{label}</p><p><a href='/r'>{links[4]}</a></p></blockquote>",
+        f"<div><span>{s.w['watch']}</span><a href='/v'>{links[0]}</a></div>",
+    )  # fmt: skip
+    body = "".join(f"{form}<p>{text}</p>" for form, text in zip(forms, s.paragraphs[1:7], strict=True))
+    first = f"<p>{s.paragraphs[0]}<br><b>{label}:</b> <a href='/r'>{links[0]}</a></p>"
+    return document(
+        s,
+        f'{nav(s)}<article><h1>{s.title}</h1><div class="text">{first}{body}{ps(s.paragraphs[7:])}</div></article>{footer(s)}',
+    )
+
+
+@layout
+def old_markup(s: Story) -> str:
+    return f"<TITLE>{s.title}</TITLE><LINK REL=canonical HREF={s.url}><H1>{s.title}</H1><P>{'<P>'.join(s.paragraphs)}<HR><A HREF=/>{s.w['home']}</A>"
+
+
+@layout
+def headings_for_paragraphs(s: Story) -> str:
+    body = "".join(f"<h3>{text}</h3>" for text in s.paragraphs)
+    return document(s, f'{nav(s)}<h1>{s.title}</h1><div class="content">{body}</div>{related(s)}{footer(s)}', "")
+
+
+@layout
+def blocks_of_a_builder(s: Story) -> str:
+    cards = "".join(
+        f'<div class="td-module"><h3><a href="/r/{n}">{text}</a></h3><div class="td-excerpt">{s.paragraphs[n][:120]}...</div></div>'
+        for n, text in enumerate(s.links)
+    )
+    return document(s, f"""{nav(s)}<div class="td-container"><div class="tdb-block-inner"><p>{s.paragraphs[0]}</p></div>
+      <div class="tdb-block-inner">{ps(s.paragraphs[1:])}</div></div><div class="td-trending">{cards}</div>{footer(s)}""")  # fmt: skip
+
+
 # -- pages without an article ----------------------------------------------------------------------------------------
 
 _MESSAGES = {
@@ -827,6 +865,65 @@ def teasers_in_paragraphs(s: Story) -> str:
 def paywall_overlay(s: Story) -> str:
     return document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="article-body"><p>{s.paragraphs[0]}</p></div></article>{related(s)}
       <div class="overlay-wall"><h3>{_said(s, "paywall2")}</h3></div>{footer(s)}""", head=meta(s))  # fmt: skip
+
+
+@other("not-article")
+def front_page_with_a_lead(s: Story) -> str:
+    blocks = "".join(f'<div class="b b{n}"><h3><a href="/n/{n}">{s.links[n % 6]} {n}</a></h3></div>' for n in range(30))
+    lead = f'<div class="lead"><h2><a href="/r/77">{s.links[0]}</a></h2><p>{s.paragraphs[0]}</p></div>'
+    return document(replace(s, title=s.w["site"]), f"{nav(s)}<main>{lead}{blocks}</main>{footer(s)}",
+                    '<script type="application/ld+json">{"@graph":[{"@type":"WebSite","name":"x"},{"@type":"Organization"}]}</script>')  # fmt: skip
+
+
+@other("not-article")
+def section_with_an_introduction(s: Story) -> str:
+    items = "".join(
+        f'<article><a href="/n/{n}"><img></a><h3><a href="/n/{n}">{s.links[n % 6]} {n}</a></h3><p class="d">{s.paragraphs[n % 8][:200]}</p></article>'
+        for n in range(12)
+    )
+    return document(replace(s, title=s.w["section"]), f"""{nav(s)}<main><h1>{s.w["section"]}</h1><p>{s.w["bio"]}</p>{items}
+      <div class="pagination"><a>1</a><a href="?p=2">2</a></div></main>{footer(s)}""", "")  # fmt: skip
+
+
+@other("paywall")
+def paywall_marked_in_a_part(s: Story) -> str:
+    part = {"@type": "WebPageElement", "isAccessibleForFree": "False", "cssSelector": ".paywall"}
+    return document(s, f'{nav(s)}<article><h1>{s.title}</h1><div class="b"><p>{s.paragraphs[0]}</p></div></article>{footer(s)}',
+                    meta(s) + linked(s, hasPart=part))  # fmt: skip
+
+
+@other("paywall")
+def paywall_with_prices(s: Story) -> str:
+    return document(s, f"""{nav(s)}<article><h1>{s.title}</h1><div class="b"><p>{s.paragraphs[0]}</p></div><div class="sub-wall">
+      <h2>{_said(s, "paywall")}</h2><p>{s.w["sub"]} 1 $ {s.w["bio"] * 3}</p><ul><li>{s.w["send"]}</li></ul></div></article>
+      {related(s)}{footer(s)}""")  # fmt: skip
+
+
+@other("not-article")
+def gallery_in_divs(s: Story) -> str:
+    slides = "".join(
+        f'<div class="slide"><img src="/{n}.jpg"><div class="cap">{s.w["caption"]} {n}</div></div>' for n in range(14)
+    )
+    return document(s, f"""{nav(s)}<main><h1>{_said(s, "gallery")}: {s.title}</h1><div class="slides">{slides}</div></main>{footer(s)}""",
+                    meta(s))  # fmt: skip
+
+
+@other("not-article")
+def security_check(s: Story) -> str:
+    return """<!DOCTYPE html><html lang="en-US"><head><title>Just a moment...</title></head><body><div class="main-wrapper">
+      <h1>www.example.net</h1><h2>Verifying you are human. This may take a few seconds.</h2><div>www.example.net needs to review the
+      security of your connection before proceeding.</div><noscript>Enable JavaScript and cookies to continue</noscript></div></body></html>"""
+
+
+@other("soft-404")
+def servers_own_404(s: Story) -> str:
+    return """<!DOCTYPE HTML><html><head><title>404 Not Found</title></head><body><h1>Not Found</h1><p>The requested URL /x was not
+      found on this server.</p><hr><address>Server at example.net Port 80</address></body></html>"""
+
+
+@other("no-text")
+def still_loading(s: Story) -> str:
+    return document(s, '<div id="app"><div class="loader">Loading...</div></div><script src="/a.js"></script>')
 
 
 # -- what is asked for -----------------------------------------------------------------------------------------------
