@@ -222,8 +222,10 @@ class Poller:
 
     async def _until_something_is_due(self, stopped: asyncio.Task[bool]) -> None:
         soonest = self._queue.soonest()
+        if soonest is not None and soonest <= self._clock.now():
+            return  # time went on since the last look
         waits: list[asyncio.Task[object]] = [asyncio.create_task(self._wake.wait())]
-        if soonest is not None and soonest > self._clock.now():
+        if soonest is not None:
             waits.append(asyncio.create_task(self._clock.sleep_until(soonest)))
         try:
             await asyncio.wait([*waits, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -35,6 +35,7 @@ FIRST_WAIT = {
     "bad-url": HOUR,
     "robots": DAY,  # robots.txt is remembered that long
 }
+PASSING = ("status-429", "robots-unread")  # besides 5xx and no answer: say nothing of where the feed is
 MISSING = ("status-404",)
 MISSING_SHARE = 0.5  # of feeds.retire_days: a feed that is not there is given up sooner than one that stumbles
 FEWEST_FAILURES = 5  # in a row, before a feed is retired: a machine that sleeps polls rarely
@@ -465,7 +466,7 @@ def _after_failure(
         return _not_its_fault(history, answer, now, bounds)
     failures = {**history.failures, answer.reason: history.failures.get(answer.reason, 0) + 1}
     history = history.but(failures=failures, error=answer.error, moving_to=None, moving_polls=0)
-    passing = answer.network or answer.reason == "status-429" or answer.reason.startswith("status-5")
+    passing = answer.network or answer.reason in PASSING or answer.reason.startswith("status-5")
     if history.address is not None and (not passing or history.failing + 1 >= PATIENCE_WITH_MOVED):
         return _move_undone(history, answer, now, bounds)
     first = history.failing == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import itertools
 import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -460,6 +462,41 @@ def test_feeds_are_polled_when_they_are_due_and_again_after_a_restart(world: Wor
     world.state = FeedState(world.folder / "poller.sqlite")
     played(world, world.poller(*feeds), DAY + 60)
     assert len(world.asked) - before <= 1  # nothing is due a minute later, and nothing is read anew
+
+
+class HastyClock:
+    """Real time, some hours to the second: it goes on between any two looks at it."""
+
+    def now(self) -> float:
+        return NOW + time.monotonic() * 20_000
+
+    async def sleep_until(self, when: float) -> None:
+        while (left := when - self.now()) > 0:
+            await asyncio.sleep(left / 20_000)
+
+    def working(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+def test_no_poll_is_forgotten_while_time_goes_on(world: World) -> None:
+    feeds = [Feed(url=f"https://h{n}.example/rss", name=str(n), min_minutes=5, max_minutes=10) for n in range(40)]
+    for feed in feeds:
+        world.answers[feed.url] = tagged(rss("one"))
+    world.clock = HastyClock()  # type: ignore[assignment]
+    poller = world.poller(*feeds)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(poller.run(stop))
+        before = -1
+        for _ in range(20):
+            await asyncio.sleep(0.1)  # half an hour
+            assert poller.counts["polls"] > before
+            before = poller.counts["polls"]
+        stop.set()
+        await running
+
+    asyncio.run(main())
 
 
 def test_once_polls_every_enabled_feed_once_and_ends(world: World) -> None:

@@ -458,6 +458,7 @@ def test_a_redirect_that_does_not_stay_is_not_kept(between: Answer) -> None:
         ("dns", True, 3),
         ("status-500", False, 3),
         ("status-429", False, 3),
+        ("robots-unread", False, 3),
     ],
 )
 def test_a_move_is_undone_where_the_new_address_fails(reason: str, network: bool, polls: int) -> None:
