@@ -207,6 +207,7 @@ def _read_page(data: bytes, entry: _Entry, options: Options, clean: Clean) -> Ar
         title=page.title,
         body=page.body,
         author=page.author,
+        section=page.section,
         published=page.published,
         basis="page",
         updated=page.updated,
