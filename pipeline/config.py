@@ -195,7 +195,7 @@ class FeedSettings:
     min_minutes: float = setting(5.0, "Shortest time between two polls of a feed.", between(0.05, 1440))
     max_minutes: float = setting(180.0, "Longest time between two polls of a feed that works.", between(1, 10_080))
     retire_days: float = setting(
-        14.0, "A feed that has failed at every poll for so long is polled no more.", between(0.1, 3650)
+        14.0, "A feed that has failed at every poll for so long is asked once a week only.", between(0.1, 3650)
     )
     recheck: tuple[str, ...] = setting(
         ("1h", "6h", "24h", "3d"), "When a page is read again, counted from its publication.", spans_of_time
