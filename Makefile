@@ -27,8 +27,8 @@ check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-faults: $(READY) ## kill, stop and poison the pipeline at length
-	$(BIN)/python -m pytest tests/faults --long-faults $(ARGS)
+faults: $(READY) ## kill, stop and poison the pipeline at length, over a simulated week; hostile pages
+	$(BIN)/python -m pytest tests/faults tests/newsroom tests/hostile --long-faults $(ARGS)
 
 fuzz: $(READY)   ## mutated articles and archives at length
 	$(BIN)/python -m bench.fuzz $(ARGS)
