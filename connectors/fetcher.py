@@ -540,10 +540,8 @@ def _base(row: Row, article: Article | None) -> float:
 
 
 def _poorer(article: Article, memory: Memory) -> bool:
-    """Whether another feed says less of the same: a headline alone behind a text, or a summary behind the whole."""
-    if memory.content is None or article.title != memory.title:
-        return False
-    return not article.body.strip() or (article.partial and not memory.partial)
+    """Whether it is only the headline, told by another feed, of what has gone on with its text."""
+    return memory.content is not None and not article.body.strip() and article.title == memory.title
 
 
 def _went_on(memory: Memory, article: Article, *, from_feed: bool) -> Memory:
