@@ -97,8 +97,8 @@ NAMES: dict[str, Name] = {
     "kind": Name(
         lambda r: iter((kind_of(r),)),
         "equal",
-        "event, toll, coding, article, verdict, unique or reject",
-        ("event", "toll", "coding", "article", "verdict", "unique", "reject"),
+        "event, toll, coding, entry, article, verdict, unique or reject",
+        ("event", "toll", "coding", "entry", "article", "verdict", "unique", "reject"),
     ),
     "type": Name(
         lambda r: iter((getattr(r, "event_type", None), getattr(r, "sub_event_type", None))),

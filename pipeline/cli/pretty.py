@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from pipeline.records import (
     Article,
     Claim,
     Coding,
+    Entry,
     Event,
     EventDate,
     Period,
@@ -76,12 +78,16 @@ def block(record: Record, style: Style) -> Iterator[str]:
             yield from _verdict(record.verdict, style, "  ")
         case Article():
             yield from _article(record, style)
+        case Entry():
+            yield from _entry(record, style)
         case Verdict():
             yield from _verdict(record, style, "")
         case Retraction():
             yield f"retracted  {style.text(record.id)} of article {style.text(record.article_id)}"
         case Reject():
             yield from _reject(record, style)
+        case _:
+            assert_never(record)
 
 
 def _event(e: Event, style: Style) -> Iterator[str]:
@@ -126,13 +132,23 @@ def _claims(claims: tuple[Claim, ...], sources: tuple[Source, ...], style: Style
 
 
 def _article(a: Article, style: Style) -> Iterator[str]:
+    yield from _story(a, style)
+    yield from _row("id", (style.text(a.id),), style)
+
+
+def _entry(e: Entry, style: Style) -> Iterator[str]:
+    yield from _story(e, style)
+    yield from _row("feed", (style.text(e.feed),), style)
+    yield from _row("guid", (style.text(e.source_id),), style)
+
+
+def _story(a: Article | Entry, style: Style) -> Iterator[str]:
     day = f"{a.published:%Y-%m-%d %H:%M} UTC" if a.published else "undated"
     yield f"{style.bold(day)}  {style.text(a.title or '(no title)')}"
     first = a.body.strip().split("\n", 1)[0]
     yield from _row("text", (style.text(first[:160] + ("…" if len(first) > 160 else "")),), style)
     partial = "only a summary" if a.partial else ""
     yield from _row("from", (style.text(a.outlet), style.text(a.url), a.language or "language unknown", partial), style)
-    yield from _row("id", (style.text(a.id),), style)
 
 
 def _verdict(v: Verdict, style: Style, indent: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ class Output(StrEnum):
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="articles, verdicts, unique, events or rejects.")],
+    topic: Annotated[str, typer.Argument(help="entries, articles, verdicts, unique, events or rejects.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more; end with Ctrl-C.")] = False,
     output: Annotated[
         Output | None, typer.Option("--output", "-o", help="Default: pretty on a terminal, json in a pipe.")

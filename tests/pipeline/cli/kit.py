@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline import wire
 from pipeline.cli import build
 from pipeline.log.sqlite import SqliteLog
-from pipeline.records import Article, Coding, Event, Record, Reject, Toll, Unique, Verdict
+from pipeline.records import Article, Coding, Entry, Event, Record, Reject, Toll, Unique, Verdict
 from pipeline.topics import TOPICS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wire"
@@ -66,9 +66,9 @@ def time_of(record: Record) -> int | None:
 
 
 def small_log(data: Path, *more: Record, partitions: int = 1) -> Path:
-    """One article with its verdict, event, toll and coding, and one reject; returns the data folder."""
+    """One entry, one article with its verdict, event, toll and coding, and one reject; returns the data folder."""
     log = SqliteLog(data / "log.sqlite", partitions=partitions, now=lambda: WRITTEN)
-    records = [golden(kind) for kind in (Article, Verdict, Unique, Event, Toll, Coding, Reject)]
+    records = [golden(kind) for kind in (Entry, Article, Verdict, Unique, Event, Toll, Coding, Reject)]
     with log.transaction():
         for topic in TOPICS:
             log.create_topic(topic)

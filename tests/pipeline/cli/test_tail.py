@@ -18,6 +18,7 @@ from pipeline import wire
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Actor, Claim, Coding, Event, Evidence, Source, Toll
 from pipeline.telemetry import escape
+from pipeline.topics import TOPICS
 from tests.pipeline.cli.kit import GOLDEN, golden, rasd, small_log, write
 
 
@@ -58,7 +59,7 @@ def test_pretty_is_one_readable_block_an_event(data: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("topic", ["articles", "verdicts", "unique", "events", "rejects"])
+@pytest.mark.parametrize("topic", TOPICS)
 def test_every_topic_has_a_pretty_form(data: Path, topic: str) -> None:
     got = rasd("tail", topic, "-o", "pretty", data=data)
     assert got.code == 0
