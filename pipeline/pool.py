@@ -108,8 +108,9 @@ class Pool:
         """Kills the children; unfinished tasks are lost (their inputs are not: nobody committed them)."""
         self._closing = True
         self._wake()
-        if self._thread is not None:
-            self._thread.join(timeout=3)
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout=3)
 
     def _wake(self) -> None:
         self._wake_out.send(None)
@@ -134,11 +135,17 @@ class Pool:
                         child.take_in()
                     elif (child.task is not None or not child.ready) and time.monotonic() > child.deadline:
                         child.fail("timeout", "took longer than its time limit and was stopped")
-        except Exception as e:  # whatever it is, nobody may wait for ever
+        except Exception as e:
             log.exception("the pool failed")
-            self._abandon(children, f"the pool failed ({e})")
-        finally:
-            self._abandon(children, "the pool was closed")
+            self._end(children, f"the pool failed ({e})")
+        else:
+            self._end(children, "the pool was closed")
+
+    def _end(self, children: list[_Child], why: str) -> None:
+        """Nobody may wait for ever: whoever submits from now on gets a new thread, which a closed pool ends at once."""
+        with self._lock:
+            self._abandon(children, why)
+            self._thread = None
 
     def _hire(self, children: list[_Child], early: int) -> tuple[list[_Child], int]:
         """Replaces the dead while there is work; gives up on the first task if no child lives to do anything."""
@@ -174,7 +181,8 @@ class Pool:
 
     def _abandon(self, children: list[_Child], why: str) -> None:
         for child in children:
-            child.fail("process-died", why)
+            if child.alive:
+                child.fail("process-died", why)
         while self._waiting:
             _refuse(self._waiting.popleft().future, Stalled(why, reason="process-died"))
 
@@ -184,19 +192,19 @@ class _Child:
 
     def __init__(self, limits: _Limits) -> None:
         context = multiprocessing.get_context("forkserver")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, limits), daemon=True)
         self.task: _Task | None = None
         self.deadline = time.monotonic() + READY_SECONDS
+        self.alive = False
         self.ready = False
         self.useful = False  # it has finished a task
         try:
-            self.process.start()
+            self.pipe, theirs = context.Pipe()
+            with theirs:
+                self.process = context.Process(target=_serve, args=(theirs, limits), daemon=True)
+                self.process.start()
             self.alive = True
-        except (OSError, EOFError) as e:  # the fork server was killed: the next child starts another
+        except (OSError, EOFError) as e:  # the fork server was killed, or no file can be opened: the next may start
             log.warning("a child process could not be started: %s", e)
-            self.alive = False
-        theirs.close()
 
     def start(self, task: _Task) -> bool:
         """Hands the task over; False if the child turns out to be dead. A task that does not pickle fails at once."""

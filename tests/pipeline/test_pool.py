@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import re
@@ -268,3 +269,29 @@ def test_nothing_is_left_behind_when_the_parent_is_killed(tmp_path: Path) -> Non
     while list(tmp_path.iterdir()):
         assert time.monotonic() < end, "a folder is left"
         time.sleep(0.05)
+
+
+def test_a_pool_that_could_open_no_file_works_again_once_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*args: object) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with contextlib.closing(Pool(1)) as pool, monkeypatch.context() as patch:
+        patch.setattr("multiprocessing.context.BaseContext.Pipe", nothing)
+        with pytest.raises(Stalled, match="no child process lives"):
+            result(pool.submit(20, add, 1, 2), wait=20)
+        patch.undo()
+        assert result(pool.submit(20, add, 1, 2), wait=20) == 3
+
+
+def test_a_pool_whose_thread_failed_or_ended_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **more: object) -> Any:
+        raise ValueError("whatever it is")
+
+    with contextlib.closing(Pool(1)) as pool, monkeypatch.context() as patch:
+        patch.setattr(Pool, "_hand_out", broken)
+        with pytest.raises(Stalled, match="whatever it is"):
+            result(pool.submit(20, add, 1, 2), wait=20)
+        patch.undo()
+        assert result(pool.submit(20, add, 1, 2), wait=20) == 3
+    with pytest.raises(Stalled, match="closed"):
+        result(pool.submit(20, add, 1, 2), wait=20)
