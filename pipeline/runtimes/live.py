@@ -86,6 +86,7 @@ class Live:
         self._outbox: deque[_Delivery] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._closing = False
         self._error: BaseException | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rasd-live", daemon=True)
@@ -114,6 +115,8 @@ class Live:
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._closing:  # asked to stop before there was a loop to tell it to
+            self._stop.set()
         await self._ingest(self, self._stop)
 
     async def _take(self, batch: _Batch, entries: Sequence[Entry]) -> None:
@@ -172,6 +175,7 @@ class Live:
         if not self._thread.is_alive():
             return
         end = time.monotonic() + END_SECONDS
+        self._closing = True
         if self._stop is not None:
             self._in_loop(self._stop.set)
         while not self._ended.is_set() and time.monotonic() < end:
@@ -212,11 +216,14 @@ class LiveTurn:
 
     def __init__(self, runtime: Embedded, live: Live) -> None:
         self.runtime, self.live = runtime, live
-        with runtime.log.transaction():
-            runtime.log.register(FETCH, ENTRIES.name)
+        runtime.durably(self._register)
         self.reader = Reader(runtime, FETCH, ENTRIES)
         self.batch: _Batch | None = None
         live.start()
+
+    def _register(self) -> None:
+        with self.runtime.log.transaction():
+            self.runtime.log.register(FETCH, ENTRIES.name)
 
     @property
     def done(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,18 @@ class Fetcher:
 
 
 def run(
-    tmp_path: Path, ingest: object, *, stop: threading.Event | None = None, store: SqliteLog | None = None
+    tmp_path: Path,
+    ingest: object,
+    *,
+    stop: threading.Event | None = None,
+    store: SqliteLog | None = None,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> Counts:
     store = store or SqliteLog(tmp_path / "log.sqlite")
     pool = Pool(1)
     try:
         runtime = Embedded(store, [], pool, flow=(), pause_seconds=0.01, stop=stop)
-        return runtime.run(Live(ingest), follow=False)  # type: ignore[arg-type]
+        return runtime.run(Live(ingest, new_loop=new_loop), follow=False)  # type: ignore[arg-type]
     finally:
         pool.close()
         store.close()
@@ -130,6 +136,37 @@ def test_what_is_under_way_is_written_before_the_end(tmp_path: Path) -> None:
 
     run(tmp_path, ingest, stop=stop)
     assert len(messages(tmp_path, "rasd.entries")) == 5
+
+
+def test_asked_to_stop_before_the_sockets_began_it_ends_at_once(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    async def ingest(live: Live, asked: asyncio.Event) -> None:
+        await asked.wait()
+
+    def late() -> asyncio.AbstractEventLoop:  # the loop is made while the other thread asks it to stop
+        time.sleep(0.2)
+        return asyncio.new_event_loop()
+
+    begin = time.monotonic()
+    run(tmp_path, ingest, stop=stop, new_loop=late)
+    assert time.monotonic() - begin < 3
+
+
+def test_a_log_that_is_locked_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    store = SqliteLog(tmp_path / "log.sqlite")
+    real, refused = store.register, []
+
+    def register(consumer: str, topic: str) -> None:
+        if consumer == FETCH and len(refused) < 3:
+            refused.append(topic)
+            raise StoragePaused("locked")
+        real(consumer, topic)
+
+    store.register = register  # type: ignore[method-assign]
+    counts = run(tmp_path, newsroom, store=store)
+    assert (counts.entries, len(refused)) == (5, 3)
 
 
 def test_sockets_that_do_not_end_do_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
