@@ -21,6 +21,8 @@ PAYWALL = (
     "The rest of this article is only available to subscribers", "Sign up to read the rest", "Exclusive to subscribers",
     "Already a subscriber? Log in to continue reading", "Subscribers only", "Subscribe to unlock this story",
     "Create a free account to read this article", "Start your free trial to continue reading",
+    "Cet article est réservé aux abonnés", "Il vous reste 85 % de cet article à lire. La suite est réservée aux abonnés.",
+    "Abonnez-vous pour lire la suite", "Contenu réservé à nos abonnés", "Pour lire la suite, connectez-vous",
 )  # fmt: skip
 LOST = (
     "عذراً، الصفحة التي تبحث عنها غير موجودة", "عفواً.. الصفحة المطلوبة غير متوفرة", "الخبر المطلوب غير موجود", "خطأ 404",
@@ -31,6 +33,7 @@ LOST = (
     "The page you are looking for may have been moved or deleted.", "We couldn't find the page you were looking for",
     "It looks like nothing was found at this location.", "This content has been removed", "Article not found",
     "The page you requested could not be found", "This story has been deleted",
+    "Page introuvable", "La page que vous recherchez n’existe pas ou a été déplacée.", "Erreur 404", "Aucun résultat",
 )  # fmt: skip
 GATE = (
     "هل نسيت كلمة المرور؟", "يرجى تسجيل الدخول", "جارٍ التحقق من أنك لست روبوتاً", "تم حظر الوصول", "الموقع تحت الصيانة",
@@ -40,11 +43,15 @@ GATE = (
     "We and our partners store and/or access information on a device", "503 Service Unavailable", "Too many requests",
     "The site is down for maintenance", "Under maintenance", "Please complete the security check to access the site",
     "You don't have permission to access this resource.", "Sorry, you have been blocked", "We value your privacy",
+    "Mot de passe oublié ?", "Veuillez vous connecter pour continuer", "Nous et nos 842 partenaires stockons vos données",
+    "Site en maintenance", "Vérifiez que vous n'êtes pas un robot", "Accès refusé", "Redirecting...",
+    "Fatal error: Uncaught Error: Call to undefined function", "If you are not redirected automatically, follow this link",
 )  # fmt: skip
 SCRIPT = (
     "يرجى تفعيل جافا سكريبت في متصفحك", "يتطلب هذا الموقع تفعيل JavaScript", "متصفحك لا يدعم جافاسكريبت",
     "Please enable JavaScript to view this page", "You need to enable JavaScript to run this app.",
     "JavaScript is disabled in your browser", "This site requires JavaScript", "Your browser is not supported",
+    "Veuillez activer JavaScript", "Ce site nécessite JavaScript",
 )  # fmt: skip
 LINES = (
     "عدد المشاهدات: 1,234", "1,234 مشاهدة", "تابعونا على فيسبوك وتويتر", "تابعوا آخر أخبارنا عبر Google News", "شارك المقال",
@@ -59,6 +66,9 @@ LINES = (
     "Last updated: 10 March 2024", "Getty Images", "Subscribe to our newsletter", "Get the latest news in your inbox",
     "Join our WhatsApp channel", "Story continues below advertisement", "Click here to join our Telegram channel",
     "Share on Facebook", "Facebook Twitter WhatsApp", "Image source: Reuters", "Sunday 10 March 2024 09:30",
+    "Partager sur Facebook", "Publié le 14/05/2024 à 10:22", "Temps de lecture : 3 min", "Tous droits réservés", "Publicité",
+    "Abonnez-vous à notre newsletter", "Suivez-nous sur WhatsApp", "Laisser un commentaire", "Mots-clés : Mali, Gao",
+    "Mis à jour le 1er mai 2024", "La suite après cette publicité", "Crédit photo : AFP",
 )  # fmt: skip
 PROSE = (
     "المصدر: رويترز", "(رويترز)", "أ ف ب", "Reuters", "Source: AFP",  # credits tell whose text it is
@@ -74,6 +84,10 @@ PROSE = (
     "Access to the town was denied to aid workers.", "The store was looted by members of the militia only hours later.",
     "He was not found at his home, the family said.", "Follow-up strikes hit the same street.", "Read out in court, the verdict took hours.",
     "Members of the council said the road had been removed from the map.", "Join forces, the envoy urged the two sides.",
+    "L'accès à la ville reste interdit aux organisations humanitaires.", "Publié en 2020, son rapport accusait l'armée.",
+    "Le corps d'un soldat introuvable depuis lundi a été découvert.", "Partagé entre deux camps, le pays attend.",
+    "Les soldats réservés aux opérations de nuit ont été déployés.", "La page de la guerre n'est pas tournée, dit-il.",
+    "The detainees were redirected to another prison.", "Le service de santé de Gao manque de tout.",
 )  # fmt: skip
 
 
@@ -114,6 +128,13 @@ def test_a_sentence_of_a_report_is_none_of_these(line: str) -> None:
     assert found == []
     label = words.related.match(folded)
     assert not label or folded[label.end()] not in ":：|-–—"
+
+
+@pytest.mark.parametrize(
+    "label", ["À lire aussi : x", "Lire également | x", "إقرئي أيضاً: x", "İlgili haber: x", "بیشتر بخوانید: x"]
+)
+def test_labels_of_other_texts_are_known_in_other_languages(label: str) -> None:
+    assert boilerplate().related.match(fold(label))
 
 
 def test_nobody_and_nothing_are_told_from_names_and_headlines() -> None:
