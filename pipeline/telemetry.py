@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
 LOGGER = "rasd"
@@ -66,6 +68,21 @@ def setup(verbosity: int = 0, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING if verbosity < 2 else logging.INFO)
     logging.getLogger(LOGGER).setLevel(_LEVELS[verbosity])
+
+
+@contextlib.contextmanager
+def speaking_through(stream: TextIO) -> Iterator[None]:
+    """Log lines go to `stream` instead, until left: a display that renews itself shows them above itself."""
+    moved = []
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, OneLine):
+            moved.append((handler, handler.stream))
+            handler.setStream(stream)
+    try:
+        yield
+    finally:
+        for handler, before in moved:
+            handler.setStream(before)
 
 
 class OneLine(logging.Formatter):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import put_json, say, settings
+from pipeline.cli.context import of, put_json, say, settings, warn
 
 if TYPE_CHECKING:
     from connectors.feedlist import Feed
@@ -50,7 +50,8 @@ def run(
     listed = _listed(config, feeds) if poll else []
     say(f"{_what(listed)} over {config.data_dir}; stop with Ctrl-C")
     begin = time.monotonic()
-    with _source(config, listed, once) as (source, ingest), _display(ingest) as watch:
+    quiet = of(ctx).verbosity < 0
+    with _source(config, listed, once) as (source, ingest), _display(ingest, quiet=quiet) as watch:
         counts, stopped = run_flow(config, source, follow=not once, watch=watch)
     seconds = time.monotonic() - begin
     if json:
@@ -71,7 +72,10 @@ def _listed(config: Config, given: Path | None) -> list[Feed]:
             raise FileError(file, None, "no such list of feeds")
         say(f"no list of feeds ({file}): `rasd feeds add` makes one, `rasd feeds list --catalogue` shows what is known")
         return []
-    return [feed for feed in load_feeds(file) if feed.enabled]
+    listed = [feed for feed in load_feeds(file) if feed.enabled]
+    if not listed:
+        warn(f"{file} lists no feed that is enabled: nothing is polled")
+    return listed
 
 
 def _what(listed: list[Feed]) -> str:
@@ -102,17 +106,22 @@ def _source(
 
 
 @contextmanager
-def _display(ingest: Ingest | None) -> Iterator[Callable[[Counts], None]]:
-    """A function that shows how things stand: lines that renew themselves, on a terminal only."""
-    if ingest is None or not sys.stderr.isatty():
+def _display(ingest: Ingest | None, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
+    """A function that shows how things stand: lines that renew themselves, on a terminal only, and not with -q."""
+    if ingest is None or quiet or not sys.stderr.isatty():
         yield lambda counts: None
         return
     from rich.console import Console
     from rich.live import Live as Lines
     from rich.text import Text
 
+    from pipeline.telemetry import speaking_through
+
     shown = 0.0
-    with Lines(console=Console(stderr=True), auto_refresh=False, transient=True) as lines:
+    with (
+        Lines(console=Console(stderr=True), auto_refresh=False, transient=True) as lines,
+        speaking_through(sys.stderr),  # which is the display's own while it stands
+    ):
 
         def look(counts: Counts) -> None:
             nonlocal shown

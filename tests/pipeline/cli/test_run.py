@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
 
-from pipeline.cli.run import status
+from connectors.fetcher import Counts as Pages
+from pipeline.cli.run import _display, status
 from pipeline.runtimes.embedded import Counts
+from pipeline.telemetry import logger, setup
 from tests.pipeline.cli.kit import rasd
 
 TEXT = (
@@ -188,19 +195,54 @@ def _alive(group: int) -> bool:
 
 
 def test_the_display_says_how_things_stand() -> None:
-    from collections import Counter
-    from types import SimpleNamespace
-
-    from connectors.fetcher import Counts as Pages
-
     counts = Counts(read=9, entries=12, outputs=6, duplicates=Counter(syndicated=2), records=Counter(event=4, toll=1))
-    ingest = SimpleNamespace(
-        poller=SimpleNamespace(counts=Counter(polls=11, failed=1, unmodified=9)),
-        fetcher=SimpleNamespace(counts=Pages(requests=10, unchanged=3)),
-    )
-    feeds, pages, articles = status(counts, ingest)  # type: ignore[arg-type]
+    feeds, pages, articles = status(counts, under_way())
     assert "11 polls, 90% not modified, 1 failed" in feeds
     assert "10 read, 3 unchanged" in pages
     assert "12 entries announced" in pages
     assert "9 in: 6 read, 2 repeat others" in articles
     assert "4 events, 1 tolls" in articles
+
+
+def under_way() -> Any:
+    """An ingest that has polled and fetched."""
+    return SimpleNamespace(
+        poller=SimpleNamespace(counts=Counter(polls=11, failed=1, unmodified=9)),
+        fetcher=SimpleNamespace(counts=Pages(requests=10, unchanged=3)),
+    )
+
+
+def shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
+    """What stands on stderr when a line is logged while the display is up."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    setup(-1 if quiet else 0)
+    with _display(under_way(), quiet=quiet) as look:
+        look(Counts())
+        logger().warning("\x1b[31mthe disk is full")
+    logger().warning("afterwards")
+    setup(0, io.StringIO())
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", terminal.getvalue())
+
+
+def test_what_is_logged_stands_above_the_display_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_on_a_terminal(monkeypatch, quiet=False)
+    before, after = shown.split("warning: \\x1b[31mthe disk is full\n")
+    assert "11 polls" in before
+    assert "11 polls" in after
+    assert shown.endswith("warning: afterwards\n")
+
+
+def test_with_q_there_is_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_on_a_terminal(monkeypatch, quiet=True)
+    assert shown == "warning: \\x1b[31mthe disk is full\nwarning: afterwards\n"
+
+
+def test_a_list_without_an_enabled_feed_is_told(tmp_path: Path) -> None:
+    feeds = tmp_path / "feeds.toml"
+    feeds.write_text('[[feed]]\nurl = "https://a.example/rss"\nenabled = false\n', "utf-8")
+    got = rasd("run", "--once", "--feeds", feeds, data=tmp_path / "data")
+    assert got.code == 0
+    assert "feeds.toml lists no feed that is enabled" in got.err
