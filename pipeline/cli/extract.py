@@ -28,7 +28,7 @@ _DOCUMENT = re.compile(rb"\s*(?:\[\s*[\[{\"\]]|\{[ \t]*\r?\n)")  # «[عاجل] 
 def extract(
     ctx: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="JSONL (.gz, .zst) or plain text; - reads standard input.")
+        list[str], typer.Argument(metavar="FILE", help="JSONL (.gz, .zst) or plain text; - reads standard input.")
     ],
     published: Annotated[
         str | None,

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 def doctor(
     ctx: typer.Context,
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME|URL]...", help="Only these feeds of your list.")
+        list[str] | None, typer.Argument(metavar="NAME|URL", help="Only these feeds of your list.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +54,7 @@ def doctor(
 
 def revive(
     ctx: typer.Context,
-    targets: Annotated[list[str], typer.Argument(metavar="NAME|URL...", help="Feeds of your list.")],
+    targets: Annotated[list[str], typer.Argument(metavar="NAME|URL", help="Feeds of your list.")],
 ) -> None:
     """Poll feeds again that were retired or are gone: at the next run, with a clean slate. Not while one is running.
 

@@ -128,7 +128,7 @@ def _polling(feed: Feed, reports: dict[str, FeedReport]) -> dict[str, Any]:
 def add(
     ctx: typer.Context,
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME|URL]...", help="Entries of the catalogue, or addresses.")
+        list[str] | None, typer.Argument(metavar="NAME|URL", help="Entries of the catalogue, or addresses.")
     ] = None,
     country: Country = None,
     language: Language = None,
@@ -300,7 +300,7 @@ def _fits(key: str, value: str | None) -> str | None:
 
 def remove(
     ctx: typer.Context,
-    targets: Annotated[list[str], typer.Argument(metavar="NAME|URL...", help="As `rasd feeds list` shows them.")],
+    targets: Annotated[list[str], typer.Argument(metavar="NAME|URL", help="As `rasd feeds list` shows them.")],
 ) -> None:
     """Take feeds off your list; comments around them stay. What was fetched stays as well.
 
@@ -359,7 +359,7 @@ def _tell(where: str, found: OpmlList) -> None:
 
 def export_opml(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; standard output if none is named.")] = STDIO,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; standard output if none is named.")] = STDIO,
     from_catalogue: Catalogue = False,
     country: Country = None,
     language: Language = None,

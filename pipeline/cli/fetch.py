@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.context import put, put_json, say, settings, size_words, the_log, warn
-from pipeline.cli.pretty import block
 from pipeline.cli.tail import put_block, style_of_stdout
 from pipeline.errors import RasdError, Unusable
 
@@ -183,6 +182,8 @@ def _response_json(response: Response) -> dict[str, Any]:
 
 
 def _show(found: Fetched) -> None:
+    from pipeline.cli.pretty import block
+
     style = style_of_stdout()
     article, response = found.article, found.response
     for line in block(article, style):

@@ -28,7 +28,7 @@ Where = Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Gaze
 
 def import_files(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tables, also .gz or .zst.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Tables, also .gz or .zst.")],
     country: Annotated[
         str | None,
         typer.Option(metavar="XX", help="Only this country; for tables without one, the country of all rows."),

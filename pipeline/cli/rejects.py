@@ -132,7 +132,7 @@ def show(
 
 def redrive(
     ctx: typer.Context,
-    at: Annotated[list[str] | None, typer.Argument(metavar="[OFFSET]...", help="Which: 17, or 2:17.")] = None,
+    at: Annotated[list[str] | None, typer.Argument(metavar="OFFSET", help="Which: 17, or 2:17.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that can be.")] = False,
     reason: Reason = None,
     stage: StageName = None,

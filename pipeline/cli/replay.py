@@ -32,7 +32,7 @@ def replay(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Files or folders: WARC(.gz), JSONL(.gz/.zst), .txt, .html, feeds."),
+        typer.Argument(metavar="PATH", help="Files or folders: WARC(.gz), JSONL(.gz/.zst), .txt, .html, feeds."),
     ],
     since: Annotated[str | None, typer.Option(help="Only articles published at or after this date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Only articles published before this date or time.")] = None,

@@ -96,10 +96,18 @@ def run(ctx: typer.Context, body: Callable[[], None]) -> None:
         raise _told(ctx, str(e), NOTHING) from e
     except ConfigError as e:
         raise _told(ctx, str(e), USAGE) from e
-    except (RasdError, OSError, sqlite3.Error) as e:
+    except OSError as e:
+        raise _told(ctx, _words(e), FAILED) from e
+    except (RasdError, sqlite3.Error) as e:
         raise _told(ctx, str(e), FAILED) from e
     except RecursionError as e:
         raise _told(ctx, "the input is nested too deep", FAILED) from e
+
+
+def _words(e: OSError) -> str:
+    """`file: what went wrong`, without Python's number of it."""
+    name = os.fsdecode(e.filename) if isinstance(e.filename, str | bytes) else None
+    return (f"{name}: " if name else "") + (e.strerror or str(e))
 
 
 def _told(ctx: typer.Context, text: str, code: int) -> typer.Exit:

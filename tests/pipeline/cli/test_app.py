@@ -84,6 +84,16 @@ def test_shared_options_stand_before_or_behind_the_command(tmp_path: Path) -> No
     assert rasd("topics", env={"RASD_DATA": str(data)}).out == before.out
 
 
+def test_a_file_that_is_not_there_is_named_first(tmp_path: Path) -> None:
+    got = rasd("feeds", "import", tmp_path / "none.opml", env={"RASD_FEEDS_FILE": str(tmp_path / "feeds.toml")})
+    assert got.code == 1
+    assert got.err == f"error: {tmp_path / 'none.opml'}: No such file or directory\n"
+
+
+def test_usage_shows_repeated_arguments_once() -> None:
+    assert rasd("feeds", "add", "--help").out.startswith("Usage: rasd feeds add [OPTIONS] [NAME|URL]...\n")
+
+
 def test_wrong_usage_is_2() -> None:
     assert rasd("frobnicate").code == 2
     assert rasd("tail").code == 2
