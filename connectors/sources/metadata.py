@@ -64,6 +64,11 @@ _DAY, _NONE = dt.timedelta(days=1), dt.timedelta()
 _AUTHOR = ("author", "article:author", "dc.creator", "parsely-author", "sailthru.author", "byl")
 _TITLE = ("og:title", "twitter:title", "dc.title")
 _SITE_PARTS = re.compile(r"\s+[|\-–—:•»]\s+")
+_LAST_COMMA = re.compile(r",(\s*[}\]])")
+#: Of structured data that is broken somewhere: what may be believed where it stands whole.
+_WHOLE_PAIR = re.compile(
+    r'"(@type|datePublished|dateModified|isAccessibleForFree)"\s*:\s*"?([\w:./+-]{2,60})"?\s*[,}\n]'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,7 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
     article = _first_of(nodes, _is_article) or {}
     said = article or _first_of(nodes, lambda kinds: bool(kinds & _PAGES)) or {}
     meta = _meta(tree)
-    site = _text(meta.get("og:site_name")) or _text(_name(article.get("publisher")))
+    site = _text(meta.get("og:site_name")) or _text(_name(_named(article.get("publisher"), nodes)))
     headings = [words for h1 in islice(tree.iter("h1"), _MOST_HEADINGS) if (words := _text(h1.text_content()))]
     first_title = next(tree.iter("title"), None)
     window = _text(first_title.text_content()) if first_title is not None else None
@@ -110,7 +115,7 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
         title=_whole(titles[0], headings) if titles else None,
         headlines=frozenset([*titles, *(title for title in given if title), *headings]),
         body=_body(article),
-        author=_short(_author_of(article)) or _short(_author(meta)),
+        author=_short(_author_of(_named(article.get("author"), nodes))) or _short(_author(meta)),
         published=published,
         published_to=exactness,
         updated=next(
@@ -130,6 +135,7 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
 
 def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
     waiting: deque[Any] = deque()
+    pieces: list[Any] = []  # of broken scripts: they speak after all whole ones
     for script in islice(tree.iter("script"), _MOST_SCRIPTS):
         text = script.text or ""
         if (script.get("type") or "").strip().lower() == "application/ld+json" and len(text) < _LARGEST_SCRIPT:
@@ -137,8 +143,11 @@ def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
             text = text.replace("//<![CDATA[", "").replace("//]]>", "").strip().rstrip(";")
             try:
                 waiting.append(json.loads(text, strict=False))
-            except (ValueError, RecursionError):
-                continue  # one broken script does not speak for the others
+            except RecursionError:
+                continue
+            except ValueError:
+                pieces.append(_mended(text))
+    waiting.extend(pieces)
     for _ in range(_MOST_NODES):
         if not waiting:
             return
@@ -148,6 +157,28 @@ def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
         elif isinstance(node, dict):
             yield node
             waiting.extendleft(node[key] for key in reversed(_HOLDERS) if key in node)
+
+
+def _mended(text: str) -> Any:
+    """Structured data that is not quite JSON: with a comma too many, or, where a quotation mark or a line is broken,
+    the article's times alone. They stand whole whatever else is broken; a list of texts gives none."""
+    try:
+        return json.loads(_LAST_COMMA.sub(r"\1", text), strict=False)
+    except (ValueError, RecursionError):
+        pairs = _WHOLE_PAIR.findall(text)
+    kinds = [value for key, value in pairs if key == "@type"]
+    if sum(map(_is_article, ({kind} for kind in kinds))) != 1:
+        return None
+    return {**dict(reversed(pairs)), "@type": next(kind for kind in kinds if _is_article({kind}))}
+
+
+def _named(value: Any, nodes: list[dict[str, Any]]) -> Any:
+    """A person or outlet, or a list of these, looked up where only its `@id` is given."""
+    if isinstance(value, list):
+        return [_named(one, nodes) for one in value[:_MOST_PARTS] if not isinstance(one, list)]
+    if not isinstance(value, dict) or "name" in value or not isinstance(value.get("@id"), str):
+        return value
+    return next((node for node in nodes if node.get("@id") == value["@id"] and "name" in node), value)
 
 
 def _first_of(nodes: list[dict[str, Any]], fits: Any) -> dict[str, Any] | None:
@@ -216,9 +247,9 @@ def _like_a_name(parts: list[str]) -> bool:
     )
 
 
-def _author_of(article: dict[str, Any]) -> str | None:
+def _author_of(said: Any) -> str | None:
     try:
-        return _text(author_line(article.get("author")))
+        return _text(author_line(said))
     except RecursionError:  # names inside names
         return None
 

@@ -124,3 +124,35 @@ def test_what_is_too_long_to_be_true_is_not_stated() -> None:
 def test_structured_data_that_makes_no_sense_states_nothing(data: str) -> None:
     found = stated(f'<script type="application/ld+json">{data}</script>' + meta("author", "Salma"))
     assert (found.author, found.published) == ("Salma", None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"@type": "NewsArticle", "datePublished": "2024-03-10T06:30:00Z",}',
+        '{"@type": "NewsArticle", "headline": "he said "no"", "datePublished": "2024-03-10T06:30:00Z"}',
+        '[{"@type": "WebPage"}, {"@type": "Article",\n"datePublished":"2024-03-10T06:30:00Z"\n"name":""}]',
+    ],
+)
+def test_structured_data_with_a_slip_still_dates_the_article(data: str) -> None:
+    found = stated(f'<script type="application/ld+json">{data}</script>')
+    assert found.is_article
+    assert found.published == dt.datetime(2024, 3, 10, 6, 30, tzinfo=dt.UTC)
+
+
+def test_broken_structured_data_of_several_texts_dates_none() -> None:
+    two = ", ".join('{"@type": "NewsArticle", "datePublished": "2024-03-10T06:30:00Z", "name": "a "b""}' for _ in "ab")
+    assert stated(f'<script type="application/ld+json">[{two}]</script>').published is None
+
+
+def test_an_author_who_is_only_referred_to_is_looked_up() -> None:
+    found = stated(
+        **{
+            "@graph": [
+                {"@type": "Article", "author": [{"@id": "#p"}, {"@id": "#q"}], "publisher": {"@id": "#o"}},
+                {"@type": "Person", "@id": "#p", "name": "سلمى الخطيب"},
+                {"@type": "Organization", "@id": "#o", "name": "وكالة المثال"},
+            ]
+        }
+    )
+    assert (found.author, found.site_name) == ("سلمى الخطيب", "وكالة المثال")
