@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigError
 
@@ -69,6 +70,26 @@ def networks(values: tuple[str, ...]) -> str | None:
         except ValueError as e:
             return f"holds no network: {e}"
     return None
+
+
+def web_address(value: str) -> str | None:
+    """Empty, or an address that others can call, to which a path can be added."""
+    fault = "must be an http(s) address without a query"
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return fault
+    plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#")
+    return None if plain and parts.scheme in ("http", "https") and parts.hostname else fault
+
+
+def listening(value: str) -> str | None:
+    """HOST:PORT; an IPv6 address in brackets."""
+    host, _, port = value.rpartition(":")
+    fits = host and " " not in value and port.isascii() and port.isdigit() and int(port[:6]) <= 65_535
+    return None if fits else "must be an address and a port such as 127.0.0.1:8089"
 
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -210,8 +231,8 @@ class WarcSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebsubSettings:
-    callback: str = setting("", "Public address of the WebSub callback; empty for polling alone.", clean_path)
-    listen: str = setting("127.0.0.1:8089", "Address and port where the callback listens.", clean_path)
+    callback: str = setting("", "Public address of the WebSub callback; empty for polling alone.", web_address)
+    listen: str = setting("127.0.0.1:8089", "Address and port where the callback listens.", listening)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,18 @@ def test_lists_come_from_the_environment_with_commas(here: Path) -> None:
         ("[data]\ndir = ''\n", "some.toml:2: data.dir must name a folder, not ''"),
         ('[data]\ndir = "a\\u0000"\n', "some.toml:2: data.dir holds the NUL character, not 'a\\x00'"),
         (b"[run]\nbatch = 3 # \xff\n", "some.toml:2: is not UTF-8"),
+        (
+            "[websub]\ncallback = 'desk.example/hub'\n",
+            "some.toml:2: websub.callback must be an http(s) address without a query, not 'desk.example/hub'",
+        ),
+        (
+            "[websub]\nlisten = '127.0.0.1:99999'\n",
+            "some.toml:2: websub.listen must be an address and a port such as 127.0.0.1:8089, not '127.0.0.1:99999'",
+        ),
+        (
+            "[websub]\nlisten = '8089'\n",
+            "some.toml:2: websub.listen must be an address and a port such as 127.0.0.1:8089, not '8089'",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_and_line(here: Path, text: str | bytes, said: str) -> None:
