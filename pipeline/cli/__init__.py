@@ -123,6 +123,8 @@ def root(
     First steps:
       rasd demo                    a small archive through the whole pipeline, no network
       rasd replay ARCHIVE...       read archived articles into the log and extract
+      rasd newsroom                simulated outlets on this machine, to try `rasd run` on
+      rasd feeds add --country SY  choose feeds of the catalogue; then `rasd run` polls them
       rasd tail events -f          watch events as they are written
       rasd explain EVENT_ID        see the words and rules behind an event
     """

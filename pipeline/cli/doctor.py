@@ -70,12 +70,18 @@ def _findings(load: Callable[[], Config]) -> Iterator[Finding]:
     except ConfigError as e:
         yield Finding("settings", "fail", str(e))
         return
-    yield Finding("settings", "ok", str(config.file or "defaults"))
+    yield Finding("settings", "ok", _settings_words(config))
     yield _lexicon(config)
     yield from _folder(config.data_dir)
     yield from _log(config.log_file)
     yield from _sinks(config)
     yield from _feeds(config)
+
+
+def _settings_words(config: Config) -> str:
+    variables = sorted({origin for origin in config.origins.values() if origin.startswith("RASD_")})
+    words = [str(config.file)] if config.file else []
+    return ", ".join(words + variables) or "defaults"
 
 
 def _python() -> Finding:

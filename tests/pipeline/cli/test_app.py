@@ -269,6 +269,14 @@ def test_doctor_looks_at_the_feeds_and_what_waits(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("lexicon")
+def test_doctor_says_where_settings_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("[run]\nbatch = 7\n")
+    env = {"RASD_CONFIG": str(path), "RASD_FETCH_REDIRECTS": "3"}
+    assert states(data=tmp_path / "data", env=env)[2]["settings"] == f"{path}, RASD_FETCH_REDIRECTS"
+
+
+@pytest.mark.usefixtures("lexicon")
 def test_doctor_fails_on_wrong_settings_and_goes_on_before_them(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("[run]\nbatch = 0\n")
