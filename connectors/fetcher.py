@@ -204,6 +204,8 @@ class Fetcher:
     @property
     def idle(self) -> bool:
         """True if no page is being read and none is due."""
+        if self._alone.locked():  # the frontier is at work
+            return False
         return not self._reading and self._over.empty() and not self.frontier.busy(self._clock.now())
 
     async def close(self) -> None:
@@ -230,11 +232,11 @@ class Fetcher:
             reserved.setdefault(host, []).append(self._hosts.began(host))
             return True
 
-        async def lease() -> list[Row]:
+        async def lease() -> tuple[list[Row], float | None]:
             async with self._alone:
-                return self.frontier.lease(now, free, may)
+                return self.frontier.lease(now, free, may), self.frontier.next_due()
 
-        rows = await self._until_written(lease)
+        rows, due = await self._until_written(lease)
         for row in rows:
             task = asyncio.ensure_future(self._read(row, reserved[row.host].pop()))
             self._reading[task] = row
@@ -242,7 +244,6 @@ class Fetcher:
         for unused in reserved.values():
             for doubtful in unused:
                 self._hosts.ended(doubtful)
-        due = self.frontier.next_due()
         return min(due or math.inf, self._expired + EXPIRE_SECONDS)
 
     def _read_over(self, task: asyncio.Task[None]) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -468,3 +470,52 @@ def test_a_fault_of_ours_costs_the_page_its_tries_and_no_other_page(world: World
     world.answers = {URL: [broken], other: [page(url=other)]}
     world.run(5 * HOUR, entry(), entry(other))
     assert sorted(one.partial for one in world.articles) == [False, True]
+
+
+def test_the_frontier_is_never_asked_while_its_thread_is_at_work(world: World) -> None:
+    """Else an address that is taken just then could be passed over until the next start."""
+    pages = [entry(f"https://a{n}.example/news/1") for n in range(40)]
+    world.answers = {str(one.url): [page(url=str(one.url))] for one in pages}
+    clashes = []
+
+    async def main() -> None:
+        frontier = Frontier(world.folder / FILE)
+        made = Fetcher(
+            frontier, world, world.publish,
+            archive=world, clean=world.clean, clock=world.clock, settings=world.settings,
+        )  # fmt: skip
+        busy = threading.RLock()
+
+        def watched(name: str, seconds: float) -> None:
+            real = getattr(frontier, name)
+
+            def act(*given: Any) -> Any:
+                if not busy.acquire(blocking=False):
+                    clashes.append(name)
+                    return real(*given)
+                try:
+                    time.sleep(seconds)  # beyond a turn of the event loop
+                    return real(*given)
+                finally:
+                    busy.release()
+
+            setattr(frontier, name, act)
+
+        for name, seconds in {"take": 0.01, "settle": 0.01, "lease": 0.0, "next_due": 0.0, "busy": 0.0}.items():
+            watched(name, seconds)
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(made.run(stop))
+        for one in pages:
+            taking = asyncio.ensure_future(made.take([one]))
+            while not taking.done():
+                assert made.idle in (True, False)
+                await asyncio.sleep(0)
+        while not made.idle:
+            await world.clock.sleep_until(world.clock.now() + 1)
+        stop.set()
+        await running
+        await made.close()
+
+    asyncio.run(main())
+    assert clashes == []
+    assert len(world.articles) == len(pages)
