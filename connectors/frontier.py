@@ -234,6 +234,8 @@ class Frontier:
         what, mark = _judge(entry, mark, marks, _ENTRY.decode(old) if old else None, remembered, given_up)
         if what == "nothing":
             return host, "known"
+        if what == "changed" and given_up and mark == marks.get(entry.feed):
+            memory = None  # redriven: the same bytes are to be cleaned again, and another failure is another reject
         marks.pop(entry.feed, None)
         kept = _JSON.encode(dict([*marks.items(), (entry.feed, mark)][-MOST_FEEDS:]))
         if what == "noted":
@@ -244,10 +246,10 @@ class Frontier:
             return host, "known"
         fresh = state in ("waiting", "held")  # it is to be read anyway, at its time
         self._db.execute(
-            "UPDATE page SET marks = ?, entry = ?, version = version + 1, forget = NULL,"
+            "UPDATE page SET marks = ?, entry = ?, memory = ?, version = version + 1, forget = NULL,"
             " state = CASE WHEN ? THEN state ELSE 'waiting' END, due = CASE WHEN ? THEN due ELSE ? END,"
             " tries = CASE WHEN ? THEN tries ELSE 0 END WHERE id = ?",
-            (kept, value, fresh, fresh, now - HEAD_START, fresh, row),
+            (kept, value, memory, fresh, fresh, now - HEAD_START, fresh, row),
         )
         return host, "changed"
 

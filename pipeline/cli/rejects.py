@@ -181,6 +181,8 @@ Parse = Callable[["Reject", bytes], tuple[str, "str | None", bytes, "int | None"
 
 def _again(log: SqliteLog, batch: list[Held], parse: Parse, counts: dict[str, int], *, loud: bool) -> None:
     """Appends what can be, with the note that it was, in one transaction."""
+    from pipeline.runtimes.turns import REJECTED, mark_of
+
     tell = complain if loud else warn
     with log.transaction():
         state = log.state(STATE)
@@ -201,6 +203,8 @@ def _again(log: SqliteLog, batch: list[Held], parse: Parse, counts: dict[str, in
                 continue
             partition, offset = log.append(topic, message_key, value, held.time if time is None else time)
             log.change(STATE, {key: f"{topic}[{partition}]@{offset}".encode()})
+            if held.reject.topic is not None:  # should it fail again, that is another reject
+                log.change(REJECTED, {mark_of(held.reject): b""})
             counts["redriven"] += 1
 
 

@@ -399,7 +399,7 @@ def append_found(store: SqliteLog, pairs: Sequence[tuple[Entry | Article | Rejec
     known = store.state(REJECTED)
     for record, value in pairs:
         if isinstance(record, Reject):
-            if (mark := _mark(record)) not in known:
+            if (mark := mark_of(record)) not in known:
                 store.change(REJECTED, {mark: b"1"})
                 store.append(REJECTS.name, REJECTS.key(record), value)
         else:
@@ -408,7 +408,7 @@ def append_found(store: SqliteLog, pairs: Sequence[tuple[Entry | Article | Rejec
             store.append(topic.name, topic.key(record), value, None if at is None else int(at.timestamp() * 1000))
 
 
-def _mark(reject: Reject) -> str:
+def mark_of(reject: Reject) -> str:
     """What tells a source's reject from all others: where it stood and what it was."""
     parts = "\x1f".join(map(str, (reject.file, reject.line, reject.offset, reject.reason, reject.value)))
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -298,6 +298,14 @@ def test_a_refused_page_is_rejected_once_and_read_again_at_its_times(world: Worl
     assert [one.body for one in world.articles] == [TEXT]
 
 
+def test_a_redriven_page_that_is_refused_again_is_rejected_again(world: World) -> None:
+    world.answers[URL] = [page("!paywall")]
+    bare = entry(title=None, body="")
+    world.run(60, bare, later={20: [bare]})
+    assert [one.reason for one in world.rejects] == ["paywall"] * 2
+    assert world.cleaned == 2
+
+
 def test_one_answer_of_the_wrong_kind_does_not_end_the_re_checks_of_a_page(world: World) -> None:
     feed = page("<rss/>", headers={"content_type": "application/rss+xml"})
     html = {"content_type": "text/html"}

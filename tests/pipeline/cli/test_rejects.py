@@ -11,7 +11,8 @@ import pytest
 
 from pipeline import wire
 from pipeline.log.sqlite import SqliteLog
-from pipeline.records import Article, Reject, Unique
+from pipeline.records import Article, Entry, Reject, Unique
+from pipeline.runtimes.turns import append_found
 from tests.pipeline.cli.kit import golden, rasd, small_log
 
 ROW = b'{"id": "7", "url": "https://sada-example.org/7", "title": "t", "body": "b", "published": "2017-05-17"}'
@@ -172,3 +173,21 @@ def test_append_and_note_stand_or_fall_together(data: Path, monkeypatch: pytest.
     assert "No space left" in got.err
     assert len(messages(data, "rasd.unique")) == 1
     assert rasd("rejects", "redrive", "1", data=data).out == "1 redriven\n"
+
+
+def test_an_entry_whose_page_fails_again_after_its_redrive_is_a_reject_again(tmp_path: Path) -> None:
+    value = wire.encode(Entry(feed="https://a.example/rss", url="https://a.example/1"))
+    refused = reject(value, stage="fetch", reason="paywall", topic="rasd.entries", file=None, line=None, offset=None)
+    data = tmp_path / "data"
+    log = SqliteLog(data / "log.sqlite")
+
+    def found() -> int:
+        with log.transaction():
+            append_found(log, [(refused, wire.encode(refused))])
+        return log.next_offset("rasd.rejects", 0)
+
+    assert [found(), found()] == [1, 1]
+    assert rasd("rejects", "redrive", "0", data=data).out == "1 redriven\n"
+    assert [found(), found()] == [2, 2]
+    assert rasd("rejects", "redrive", "1", data=data).out == "1 redriven\n"
+    log.close()
