@@ -24,6 +24,7 @@ from connectors.markup import (
     parse_page,
     words_of,
 )
+from connectors.parts import join_parts
 from connectors.refusals import Look, refuse
 from connectors.sites import same_site
 from connectors.sources.charset import decode, without_controls
@@ -84,6 +85,7 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     published, published_to = stated.published, stated.published_to
     pictures = int(tree.xpath("count(//figcaption[not(ancestor::a) and not(.//a)])"))
     teasers = _reduce(tree, canonical)
+    join_parts(tree, stated.headlines)
     links = frozenset(words for a in tree.iter("a") if (words := words_of(a)))
     paragraphs = list(_prose(_main_text(text, tree, stated, canonical), stated.headlines))
     kept = [line for line in paragraphs if not _is_link(line, links)]
@@ -160,6 +162,7 @@ def _main_text(text: str, tree: html.HtmlElement, stated: Stated, own: str | Non
     if len(text) < SMALL_PAGE:
         again = parse_page(text)
         _reduce(again, own, gently=not best)
+        join_parts(again, stated.headlines)
         slow = _extract(again, fast=False)
         best = slow if len(slow) > len(best) else best
     return best

@@ -8,6 +8,8 @@ import pytest
 
 from bench.pages import SavedPage, article_pages, other_pages, real_size
 from connectors.clean import clean_page
+from connectors.markup import parse_page
+from connectors.parts import join_parts
 from pipeline.errors import Unusable
 
 
@@ -49,3 +51,30 @@ def test_pages_of_real_weight_come_out_to_the_word() -> None:
         found = clean_page(page.html, page.url)
         assert found.body.split() == page.text.split()
         assert found.published in (None, dt.datetime(2024, 3, 10, 6, 30, tzinfo=dt.UTC))
+
+
+_POST = "قال شهود إن القصف على الحي رقم {} استمر ساعتين وإن فرق الإسعاف لم تصل إلا مع حلول الليل."
+
+
+def _parts(element: str, *, heading: str = "<h3>الخبر {}</h3>") -> str:
+    posts = [element.format(heading.format(n) + f"<p>{_POST.format(n)}</p>") for n in range(4)]
+    return f"<html><body><h1>تطورات الحرب يوماً بيوم</h1><div>{''.join(posts)}</div></body></html>"
+
+
+@pytest.mark.parametrize(
+    "element",
+    ['<div class="post"><div>10:30</div>{}</div>', '<article class="entry">{}</article>',
+     '<section class="live-post"><div class="post-body">{}</div></section>',
+     '<div class="article-text">{}</div><div class="ad">إعلان</div>'],
+)  # fmt: skip
+def test_equal_parts_of_one_text_all_belong_to_it(element: str) -> None:
+    lines = clean_page(_parts(element).encode()).body.split("\n")
+    assert [line for line in lines if len(line) > 9] == [_POST.format(n) for n in range(4)]
+    assert [line for line in lines if line.startswith("الخبر")] == [f"الخبر {n}" for n in range(4)]
+
+
+@pytest.mark.parametrize("heading", ["<h1>خبر آخر رقم {}</h1>", '<h2><a href="/n/{}">خبر آخر</a></h2>'])
+def test_neighbours_with_headlines_of_their_own_stay_apart(heading: str) -> None:
+    tree = parse_page(_parts('<article class="post">{}</article>', heading=heading))
+    join_parts(tree, frozenset())
+    assert len(tree.findall(".//article[@class='post']")) == 4
