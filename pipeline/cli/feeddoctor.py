@@ -126,7 +126,7 @@ def _remarks(feed: Feed, known: FeedReport | None) -> Iterator[str]:
         yield f"{known.state}: {known.reason or 'no reason given'} (`rasd feeds revive {feed.name}` polls it again)"
     if known.failing:
         since = f" for {age_words(now() - known.failing_since)}" if known.failing_since else ""
-        yield f"failing{since}, {known.failing} times in a row: {known.error or 'no reason given'}"
+        yield f"failing{since}, {_times(known.failing)}: {known.error or 'no reason given'}"
     if known.failures and (known.failing or known.state in ("retired", "gone")):
         counted = sorted(known.failures.items(), key=lambda pair: (-pair[1], pair[0]))
         yield "failures ever: " + ", ".join(f"{reason} {count}" for reason, count in counted)
@@ -138,6 +138,10 @@ def _remarks(feed: Feed, known: FeedReport | None) -> Iterator[str]:
         yield f"{known.overruns} polls found nothing known left: items may have been missed between them"
     if known.hub_state in ("denied",):
         yield f"its hub refused a subscription: {known.hub}"
+
+
+def _times(failures: int) -> str:
+    return "once" if failures == 1 else f"{failures} times in a row"
 
 
 _TIMES = ("first_poll", "last_poll", "last_success", "last_change", "next_poll", "failing_since")
