@@ -22,7 +22,7 @@ from connectors.clock import Clock
 from connectors.deadends import dead_end, refresh_target
 from connectors.frontier import Frontier, Memory, Row, Settled, State, Taken, address_of, encode_entry
 from connectors.hosts import Hosts
-from connectors.polite import LONGEST_WAIT, retry_after
+from connectors.polite import LONGEST_HOLD, LONGEST_WAIT, retry_after
 from connectors.recheck import check_after_change, counted_from, forget_at, next_check, retry_at, spans_of, wait_until
 from connectors.responses import FetchFailed, Kind, Response
 from connectors.sources.pages import entry_article, page_article
@@ -329,7 +329,7 @@ class Fetcher:
         now = self._clock.now()
         after = retry_after(response.header("retry-after"), now)
         if after is not None and after > LONGEST_WAIT and response.status in (429, 503):
-            self._hosts.rest(row.host, now + after)
+            self._hosts.rest(row.host, now + min(after, LONGEST_HOLD))
         status = response.status
         reason = _STATUS.get(status, "server-error" if status >= 500 else "no-text" if status < 300 else "refused")
         raise _Failed(reason, f"{response.url} answered {status}", passing=status in _PASSING, after=after)

@@ -404,6 +404,14 @@ def test_a_host_that_asks_for_a_rest_gets_it(world: World) -> None:
     assert not any(one.partial for one in world.articles)
 
 
+def test_a_host_that_asks_for_a_rest_of_years_gets_a_day(world: World) -> None:
+    other = "https://example.com/news/2"
+    asks = page("", status=503, headers={"Retry-After": "999999999"})
+    world.answers = {URL: [asks, page()], other: [page(url=other)]}
+    world.run(27 * HOUR, entry(), later={26 * HOUR: [entry(other)]})
+    assert [one.partial for one in world.articles if one.url == other] == [False]
+
+
 def test_a_host_that_does_not_answer_is_not_asked_for_each_of_its_pages(world: World) -> None:
     urls = [f"https://dead.example/{n}/x" for n in range(40)]
     world.answers = {url: [failure("timeout", retryable=True)] for url in urls}
