@@ -33,6 +33,7 @@ MOST_FEEDS = 8  # feeds whose word on one page is remembered
 MOST_REREADS = 20  # readings of a page because a feed's text of it changed and nothing else: some count their readers
 MOST_EDITS = 100  # readings because a feed changed anything: no live report has its headline edited so often
 EXPIRED_AT_ONCE = 2_000
+FURTHEST = 3 * 86_400.0  # seconds ahead; no failure and no host's rest holds a page longer than a day and some
 #: Seconds by which news goes before what its host published a day ago or earlier: a sitemap's thousands of old pages
 #: must not hold up what was published just now. What has waited so long has caught up with the newest.
 HEAD_START = 86_400.0
@@ -340,12 +341,20 @@ class Frontier:
         return _MEMORY.decode(found[0]) if found else None
 
     def expire(self, now: float) -> int:
-        """Forgets pages whose time is over, a few thousand at a time; returns how many."""
+        """Forgets pages whose time is over, a few thousand at a time; returns how many. Pages that wait for a time that
+        only a wrong clock can have given them are due now."""
         with self._transaction("normal"):
-            return self._db.execute(
+            forgotten = self._db.execute(
                 "DELETE FROM page WHERE id IN (SELECT id FROM page WHERE due IS NULL AND forget < ? LIMIT ?)",
                 (now, EXPIRED_AT_ONCE),
             ).rowcount
+            ahead = self._db.execute(
+                "UPDATE page SET due = ? WHERE due > ? AND state IN ('waiting', 'held') RETURNING host",
+                (now, now + FURTHEST),
+            ).fetchall()
+        for host in {host for (host,) in ahead}:
+            self._expect(host, now)
+        return forgotten
 
     def status(self) -> Status:
         """Counts of all rows: milliseconds per ten thousand pages, so not for every second."""

@@ -65,6 +65,20 @@ def test_a_page_in_hand_is_handed_out_once_and_again_after_a_restart(path: Path,
     assert len(Frontier(path).lease(100.0, 10, anybody)) == 1
 
 
+def test_pages_taken_or_held_under_a_clock_that_was_ahead_are_due_once_it_is_right(path: Path) -> None:
+    year, host = 365 * 86_400.0, "b.example"
+    first = Frontier(path)
+    first.take([entry(1), entry(2, host)], year)
+    held = [row for row in first.lease(year, 10, anybody) if row.host == host]
+    first.settle([done(row, year + 600, state="held") for row in held])
+    first.close()
+    later = Frontier(path)
+    assert later.lease(1_000.0, 10, anybody) == []
+    later.expire(1_000.0)
+    assert {row.host for row in later.lease(1_000.0, 10, anybody)} == {"example.com", host}
+    later.close()
+
+
 def test_a_page_put_back_is_handed_out_again(frontier: Frontier) -> None:
     frontier.take([entry()], 100.0)
     rows = frontier.lease(100.0, 10, anybody)
