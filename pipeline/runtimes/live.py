@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rasd.live")
 Found = Entry | Article | Reject
 FETCH = "fetch"  # the consumer of the entries topic
-END_SECONDS = 6.0  # for what is under way to be finished when asked to stop
+END_SECONDS = 4.0  # for what is under way to be finished when asked to stop, which may take five in all
 
 
 class Fetches(Protocol):
