@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import FileError
 
 BOILERPLATE = Path(__file__).parent / "data" / "boilerplate.tsv"
-KINDS = ("related", "line", "paywall", "offer", "lost", "gate", "script", "gallery", "title", "name")
+KINDS = ("related", "line", "paywall", "offer", "lost", "gate", "script", "gallery", "title", "name", "by")
 #: Letters that are written one for the other; marks and tatweel go.
 _FOLDED: dict[int, int | None] = str.maketrans(
     "أإآٱىة", "اااايه", "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670"
@@ -26,7 +26,8 @@ class Boilerplate:
 
     related: labels of links to other texts, to match at a start; related_letters: what they may begin with, unfolded.
     lines: lines that say nothing, to match whole. paywall, offer, lost, gate, script, gallery: to search for, see the
-    file. titles, names: headlines and author lines that name nothing and nobody, to match whole.
+    file. titles, names: headlines and author lines that name nothing and nobody, to match whole. by: what
+    stands in front of a name, to match at the start of unfolded words.
     """
 
     related: re.Pattern[str]
@@ -40,6 +41,7 @@ class Boilerplate:
     gallery: re.Pattern[str]
     titles: re.Pattern[str]
     names: re.Pattern[str]
+    by: re.Pattern[str]
 
 
 def fold(words: str) -> str:
@@ -71,6 +73,7 @@ def boilerplate() -> Boilerplate:
         gallery=_any(rows["gallery"]),
         titles=_any(rows["title"]),
         names=_any(rows["name"]),
+        by=re.compile(_any(rows["by"]).pattern, re.IGNORECASE),
     )
 
 
@@ -82,6 +85,12 @@ def is_no_title(title: str | None, *names: str | None) -> bool:
 def is_no_name(author: str | None, *names: str | None) -> bool:
     """Whether an author line names nobody («المحرر», admin), or only the site."""
     return _says_nothing(author, names, boilerplate().names)
+
+
+def without_by(author: str) -> str:
+    """The names of an author line without «بقلم» or "By" in front of them."""
+    found = boilerplate().by.match(author)
+    return author[found.end() :].lstrip(" :：|-–—") or author if found else author
 
 
 def _says_nothing(words: str | None, names: tuple[str | None, ...], empty: re.Pattern[str]) -> bool:

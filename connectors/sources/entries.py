@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from connectors.boilerplate import without_by
 from connectors.clean import clean_fragment
 from connectors.language import language_of
 from connectors.sources.addresses import is_front
@@ -29,6 +30,7 @@ ENOUGH = 250  # code points of text beside which a summary is not looked at
 _SHARED = 3  # entries of one feed with an address from which on it is not theirs
 
 _HTML = re.compile(r"</?[A-Za-z][\w:-]{0,20}(?:[\s/>]|$)|<!--|&(?:#\w{1,8}|[A-Za-z]\w{1,30});")
+_ESCAPED_TWICE = re.compile(r"</(?:p|div|span|a|strong|em)\s*>|<br\s*/?>|<p>", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b.{0,1000}?</\1\s*>|<!--.{0,1000}?-->", re.IGNORECASE | re.DOTALL)
 _TAGS = re.compile(r"</?[A-Za-z!][^<>]{0,2000}>")
 _BREAKING = re.compile(r"<(?:br|p|div|/p|/div)\b[^<>]{0,200}>", re.IGNORECASE)
@@ -73,7 +75,8 @@ class Allowance:
         if self.left < 0:
             return " ".join(html.unescape(_TAGS.sub(" ", text)).split())
         try:
-            return clean_fragment(text if _HTML.search(text) else html.escape(text, quote=False), headline)
+            cleaned = clean_fragment(text if _HTML.search(text) else html.escape(text, quote=False), headline)
+            return clean_fragment(cleaned, headline) if _ESCAPED_TWICE.search(cleaned) else cleaned
         except Unusable:  # hostile markup costs its own text only
             return ""
 
@@ -180,7 +183,7 @@ def person(words: str | None) -> str | None:
     line = plain_line(words)
     if line and "@" in line:
         line = " ".join(_MAIL.sub(" ", line).removeprefix("mailto:").split()).strip(_EDGES) or None
-    return line if line and not line.startswith(("http://", "https://")) else None
+    return without_by(line) if line and not line.startswith(("http://", "https://")) else None
 
 
 def language_code(stated: str | None) -> str | None:

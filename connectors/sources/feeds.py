@@ -4,6 +4,7 @@ from where."""
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -44,6 +45,7 @@ _ALTERNATE = ("alternate", "http://www.iana.org/assignments/relation/alternate")
 _OUTER_LINK = ("feedburner_origlink", "pheedo_origlink")
 _PUBLISHED = ("published", "created", "prism_publicationdate", "date", "publisheddate")
 _UPDATED = ("updated", "prism_modificationdate", "lastbuilddate")
+_TIME = re.compile(r"""<time\b[^<>]{0,200}?\bdatetime\s*=\s*["']?([^"'<>]{1,60})""", re.IGNORECASE)
 _CONTENTS = ("fulltext", "full-text", "yandex_full-text", "turbo_content", "encoded")
 _SUMMARIES = ("summary", "dcterms_abstract", "itunes_summary", "media_description", "excerpt_encoded")
 
@@ -127,7 +129,7 @@ class _Feed:
         return next((at for link in _links(self.feed, relation) if (at := absolute(link, self.base, self.url))), None)
 
     def time(self, node: Any, names: Sequence[str]) -> dt.datetime | None:
-        said = (parse_time(_text(node, name), latest=self.latest) for name in names)
+        said = (parse_time(_moment(_text(node, name)), latest=self.latest) for name in names)
         return next((moment for moment in said if moment), None)
 
     def entry(self, said: Any, item: Element) -> Entry:
@@ -195,6 +197,12 @@ def _text(node: Any, key: str) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
+def _moment(words: str | None) -> str | None:
+    """What an HTML `<time>` that stands in place of a date says to machines."""
+    found = _TIME.search(words) if words and "<" in words else None
+    return found[1] if found else words
+
+
 def _contents(said: Any) -> Iterator[str]:
     for content in dict.get(said, "content") or ():
         if not _is_file(content) and (text := _text(content, "value")):
@@ -213,11 +221,15 @@ def _is_file(content: Any) -> bool:
 def _authors(said: Any, item: Element) -> str | None:
     """`dc:creator` where there is one: beside it, `author` often is the newsroom."""
     creators = [creator.text for creator in islice(item.all("dc:creator"), MOST_OF_A_KIND)]
+    mails = [author.text for author in islice(item.all("author"), MOST_OF_A_KIND) if "@" in author.text]
+    if mails or any("@" in creator for creator in creators):  # feedparser leaves the rest of a long host as the name
+        return _line_of(creators) or _line_of(mails)
     authors = [_text(author, "name") or _text(author, "email") for author in dict.get(said, "authors") or ()]
-    for names in (creators, authors, [_text(said, "author"), _text(said, "media_credit")]):
-        if known := [name for one in names if (name := person(one))]:
-            return plain_line(", ".join(dict.fromkeys(known)))
-    return None
+    return _line_of(creators) or _line_of(authors) or _line_of([_text(said, "author"), _text(said, "media_credit")])
+
+
+def _line_of(names: Sequence[str | None]) -> str | None:
+    return plain_line(", ".join(dict.fromkeys(name for one in names if (name := person(one)))))
 
 
 def _section(said: Any) -> str | None:

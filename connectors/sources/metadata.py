@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from lxml import html
 
+from connectors.boilerplate import without_by
 from connectors.sources.charset import without_controls
 from connectors.sources.rows import author_line
 from connectors.sources.times import parse_time
@@ -255,7 +256,7 @@ def _author_of(said: Any) -> str | None:
 
 
 def _short(author: str | None) -> str | None:
-    return author if author and len(author) <= _LONGEST_AUTHOR else None
+    return without_by(author) if author and len(author) <= _LONGEST_AUTHOR else None
 
 
 def _author(meta: dict[str, str]) -> str | None:

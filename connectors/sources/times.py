@@ -15,6 +15,7 @@ from pipeline.errors import FileError
 WORDS = Path(__file__).parents[1] / "data" / "dates.tsv"
 EARLIEST, LATEST = 1970, 2100  # years outside are a machine's default or a typing error, never a news date
 LONGEST = 120  # code points; nothing longer is a date
+_ZERO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # what clocks and tables say where nothing was written
 _SECONDS = (1e8, 4.2e9)  # 1973 to 2103 as seconds since 1970
 _UNITS = (1, 1_000, 1_000_000)  # a second in seconds, milliseconds, microseconds
 _PIVOT = 70  # a year of two digits from here on is of the last century (RFC 2822 says 50; no feed is that old)
@@ -29,6 +30,9 @@ _FOLDED = str.maketrans(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # as RFC 822 has them
+_ASP_NET = re.compile(
+    r"\\?/?Date\((\d{9,16})(?:[+-]\d{4})?\)\\?/?"
+)  # milliseconds; the zone is that of the clock on the wall
 _RFC_822 = re.compile(
     rf"(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) "
     r"(?:GMT|([+-])(\d\d)([0-5]\d))"
@@ -73,6 +77,8 @@ def _read(value: str | float | None) -> dt.datetime | None:
     value = value.strip()
     if found := _RFC_822.fullmatch(value):  # nine of ten dates in feeds: a tenth of the time
         return _rfc_822(found)
+    if found := _ASP_NET.fullmatch(value):
+        return _epoch(float(found[1]))
     if not value.isdigit():  # else the library takes seconds since 1970 for the year 1710
         with contextlib.suppress(ValueError):
             return _settle(dt.datetime.fromisoformat(value))
@@ -258,7 +264,7 @@ def _settle(moment: dt.datetime) -> dt.datetime | None:
         moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     except OverflowError:
         return None
-    if not EARLIEST <= moment.year < LATEST:
+    if not EARLIEST <= moment.year < LATEST or moment == _ZERO:
         return None
     return moment.replace(microsecond=0) if moment.microsecond else moment
 

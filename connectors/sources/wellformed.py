@@ -10,11 +10,13 @@ from connectors.sources.elements import ENTRIES, SPACES, TEXTS, Element, Tree
 from connectors.sources.entries import LONGEST_TEXT
 
 LONGEST_NAME = 500  # code points of a person's name: feedparser looks for mail addresses in quadratic time
+_NESTED = 3  # sections inside each other that are undone
 LONGEST_VALUE = 8_192  # code points of an attribute
 _PEOPLE = frozenset(
     ("author", "creator", "contributor", "name", "email", "uri", "managingeditor", "webmaster", "publisher", "owner",
      "copyright", "rights", "credit")
 )  # fmt: skip
+_MARK, _END = "<![CDATA[", "]]>"
 _NAME = re.compile(r"[a-z_][\w.-]*", re.ASCII)
 _ADDRESSES = {prefix: address for address, prefix in reversed(SPACES.items()) if prefix not in ("", "xml")}
 _ATOM, _ATOM_03 = "http://www.w3.org/2005/Atom", "http://purl.org/atom/ns#"
@@ -72,13 +74,22 @@ def _write(element: Element, out: list[str], spaces: dict[str, str], *, whole: b
     out.append(f"<{name}{attributes}>")
     local = element.name.rpartition(":")[2]
     if element.name in TEXTS or not element.children:
-        out.append(escape(element.text[: LONGEST_NAME if local in _PEOPLE else LONGEST_TEXT]))
+        out.append(escape(_unmarked(element.text)[: LONGEST_NAME if local in _PEOPLE else LONGEST_TEXT]))
     else:
         if local in _PEOPLE and (said := element.text.strip()):
             out.append(escape(said[:LONGEST_NAME]))
         for child in element.children:
             _write(child, out, spaces)
     out.append(f"</{name}>")
+
+
+def _unmarked(words: str) -> str:
+    """The words without the marks of a section that was escaped, or put into another section."""
+    for _ in range(_NESTED):
+        if (stripped := words.strip())[: len(_MARK)].upper() != _MARK:
+            break
+        words = stripped[len(_MARK) :].removesuffix(_END)
+    return words
 
 
 def _attributes(element: Element, spaces: dict[str, str]) -> Iterator[str]:

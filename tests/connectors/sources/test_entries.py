@@ -117,6 +117,20 @@ def test_an_address_without_scheme_needs_no_base() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    ["\u200ehttps://h.example/a\u200f", "\ufeffhttps://h.example/a", "https://https://h.example/a",
+     "http://h.examplehttps://h.example/a", "https://h.example/https://h.example/a"],
+)  # fmt: skip
+def test_what_stands_around_an_address_goes(said: str) -> None:
+    assert absolute(said) == "https://h.example/a"
+
+
+def test_an_address_inside_another_sites_stays() -> None:
+    kept = "https://archive.example/2024/https://h.example/a"
+    assert absolute(kept) == kept
+
+
+@pytest.mark.parametrize(
     ("url", "front"),
     [("https://e.example", True), ("https://e.example/", True), ("https://e.example/index.php", True),
      ("https://e.example/ar/", True),

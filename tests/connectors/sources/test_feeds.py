@@ -144,10 +144,32 @@ def test_a_feed_names_its_dialect(name: str, dialect: str) -> None:
      ("<dc:creator>Nour</dc:creator><author>x</author>", "Nour"),
      ("<dc:creator>Nour</dc:creator><dc:creator>Salma</dc:creator>", "Nour, Salma"),
      ("<author>https://x.example/</author>", None),
+     ("<author>desk@agency.press</author>", None), ("<dc:creator>desk@agency.press</dc:creator>", None),
+     ("<dc:creator>By Nour Ali</dc:creator>", "Nour Ali"), ("<dc:creator>بقلم: سلمى ع.</dc:creator>", "سلمى ع."),
+     ("<author>كتبت - هند الأحمد</author>", "هند الأحمد"), ("<dc:creator>Byron Bay</dc:creator>", "Byron Bay"),
      ("<itunes:author>Nour</itunes:author>", "Nour")],
 )  # fmt: skip
 def test_an_author_is_a_name(inner: str, author: str | None) -> None:
     assert only(rss(item(inner))).author == author
+
+
+def test_a_date_may_be_written_as_html() -> None:
+    stamp = '&lt;time datetime="2024-03-10T06:30:00Z" class="x"&gt;Sun, 03/10/2024 - 06:30&lt;/time&gt;'
+    assert only(rss(item(f"<pubDate>{stamp}</pubDate>"))).published == dt.datetime(2024, 3, 10, 6, 30, tzinfo=dt.UTC)
+
+
+def test_sections_escaped_or_inside_others_leave_no_marks() -> None:
+    twice = "<![CDATA[<![CDATA[Bridge reopened]]>]]>"
+    for title in ("&lt;![CDATA[Bridge reopened]]&gt;", twice):
+        assert only(rss(f"<item><title>{title}</title><link>https://e.example/news/7</link></item>")).title == (
+            "Bridge reopened"
+        )
+
+
+def test_a_text_escaped_twice_is_read_as_markup() -> None:
+    text = "&amp;lt;p&amp;gt;One.&amp;lt;/p&amp;gt;&amp;lt;p&amp;gt;Two.&amp;lt;/p&amp;gt;"
+    entry = only(rss(f"<item><title>x</title><description>{text}</description></item>"))
+    assert entry.body == "One.\nTwo."
 
 
 def test_a_section_is_the_first_category() -> None:
