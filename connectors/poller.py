@@ -42,6 +42,7 @@ SAVE_FEEDS = 200  # polls that are written in one transaction at the latest
 PAUSE_SECONDS = 2.0  # between two tries while the disk is full
 END_SECONDS = 1.0  # for polls under way to finish when asked to stop
 PLACES = 2  # polls in flight for each connection: those that wait for their host's delay hold none
+RESTS = ("status-429", "status-503")  # failures by which a server asks to be left alone
 OFFLINE_HOSTS = 5  # that were well before and fail in a row without any other answering: it is our own network
 
 
@@ -83,12 +84,17 @@ class Poller:
         self.counts: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event, *, once: bool = False) -> None:
-        """Polls until `stop` is set and returns within two seconds of it. once: every feed once, due or not, and then
-        ends. Raises: StorageError if what is remembered can no longer be kept."""
+        """Polls until `stop` is set and returns within two seconds of it.
+
+        once: every feed once, due or not (those that rest, only if they are due), and then ends.
+        Raises: StorageError if what is remembered can no longer be kept.
+        """
         self._stopping, self._once, self._queue = False, once, self._new_queue()
         now = self._clock.now()
         for feed in self._feeds.values():
-            self._queue.add(feed.url, self._host(feed.url), now if once else self._due(feed, now))
+            due = self._due(feed, now)
+            if not once or due <= now or not self._rests(feed):
+                self._queue.add(feed.url, self._host(feed.url), now if once else due)
         saving = asyncio.create_task(self._save_regularly())
         saving.add_done_callback(self._saving_ended)
         stopped = asyncio.create_task(stop.wait())
@@ -185,6 +191,11 @@ class Poller:
             return now
         latest = now + 2 * max(history.interval or 0.0, self._bounds(feed).low)
         return min(history.next_poll, latest)
+
+    def _rests(self, feed: Feed) -> bool:
+        """Whether a feed is given up, or its server asked for a rest: who polls every minute must not undo that."""
+        history = self._state.history(feed.url)
+        return history.state != "active" or history.failing_as in RESTS
 
     def _new_queue(self) -> DueQueue:
         fetch = self._settings.fetch

@@ -105,17 +105,21 @@ def _fared(feed: Feed, known: FeedReport | None) -> tuple[object, ...]:
     if known is None:
         return (feed.name, state_of(feed, known), *[""] * 6)
     at = now()
-    waiting = feed.enabled and known.next_poll is not None
     return (
         feed.name,
         state_of(feed, known),
         age_words(at - known.last_success) if known.last_success else "never",
         age_words(known.interval) if known.interval else "",
-        ("now" if known.next_poll <= at else age_words(known.next_poll - at)) if waiting and known.next_poll else "",
+        _next_words(known.next_poll, at) if feed.enabled else "",
         "" if known.not_modified is None else f"{known.not_modified:.0%}",
         "" if known.items_a_day is None else f"{known.items_a_day:.1f}",
         sum(known.failures.values()) or "",
     )
+
+
+def _next_words(next_poll: float | None, at: float) -> str:
+    """None: at once, as after `rasd feeds revive`."""
+    return "now" if next_poll is None or next_poll <= at else age_words(next_poll - at)
 
 
 def _remarks(feed: Feed, known: FeedReport | None) -> Iterator[str]:

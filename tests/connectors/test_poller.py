@@ -507,6 +507,19 @@ def test_once_polls_every_enabled_feed_once_and_ends(world: World) -> None:
     assert sorted(url for url, _, _ in world.asked) == [f.url for f in feeds if f.enabled]
 
 
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [(ok(status=410), 1), (ok(status=429), 1), (ok(status=503, Retry_After="600"), 1), (ok(status=500), 3)],
+)
+def test_polling_once_again_and_again_leaves_alone_who_asked_for_that(
+    world: World, answer: Response, asked: int
+) -> None:
+    world.answers[URL] = lambda url, headers: answer
+    for _ in range(3):
+        asyncio.run(asyncio.wait_for(world.poller().run(asyncio.Event(), once=True), 10))
+    assert len(world.asked) == asked
+
+
 def test_a_failing_feed_never_stops_the_others(world: World) -> None:
     good = Feed(url="https://good.example/rss", name="good")
     bad = [Feed(url=f"https://b{n}.example/rss", name=f"b{n}") for n in range(3)]
