@@ -58,9 +58,10 @@ class _Delivery:
 
 @dataclass(slots=True)
 class _Batch:
-    """Entries on their way to the frontier."""
+    """Entries on their way to the frontier. bad: those of the messages that hold none, and why."""
 
     messages: list[Message]
+    bad: list[tuple[Message, Failure]]
     taken: threading.Event = field(default_factory=threading.Event)
 
 
@@ -265,20 +266,15 @@ class LiveTurn:
                 entries.append(wire.decode(Entry, message.value))
             except RasdError as e:
                 bad.append((message, Failure(e.reason, str(e), e.retryable)))
-        if bad:
-            self.runtime.durably(lambda: self._refuse(bad))
-        self.batch = _Batch(messages)
+        self.batch = _Batch(messages, bad)
         self.live.give(self.batch, entries)
         return True
-
-    def _refuse(self, bad: Sequence[tuple[Message, Failure]]) -> None:
-        with self.runtime.log.transaction():
-            for message, failure in bad:
-                self.runtime.reject(reject_of(message, FETCH, failure), message.time)
 
     def _commit(self, batch: _Batch) -> None:
         def write() -> None:
             with self.runtime.log.transaction():
+                for message, failure in batch.bad:
+                    self.runtime.reject(reject_of(message, FETCH, failure), message.time)
                 self.reader.commit(batch.messages)
 
         self.runtime.durably(write)

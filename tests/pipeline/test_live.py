@@ -103,6 +103,30 @@ def test_an_entry_is_committed_only_once_the_fetcher_has_it(tmp_path: Path) -> N
     store.close()
 
 
+def test_a_message_that_holds_no_entry_is_rejected_once_whatever_dies_meanwhile(tmp_path: Path) -> None:
+    class Dies:
+        async def take(self, entries: Sequence[Entry]) -> None:
+            raise RuntimeError("killed")
+
+    async def first(live: Live, stop: asyncio.Event) -> None:
+        live.fetcher = Dies()
+        await stop.wait()
+
+    store = SqliteLog(tmp_path / "log.sqlite")
+    with store.transaction():
+        store.append("rasd.entries", None, b"no entry at all")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path, first, store=store)
+
+    async def second(live: Live, stop: asyncio.Event) -> None:
+        live.fetcher = Fetcher(live)
+        while not live.caught_up:
+            await asyncio.sleep(0.01)
+
+    run(tmp_path, second)
+    assert [decode(Reject, value).reason for value in messages(tmp_path, "rasd.rejects")] == ["bad-json"]
+
+
 def test_nobody_hears_of_success_while_the_log_cannot_be_written(tmp_path: Path) -> None:
     store = SqliteLog(tmp_path / "log.sqlite")
     real, refused, heard = store.append, [], []
