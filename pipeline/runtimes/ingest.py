@@ -120,12 +120,23 @@ async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for one in work:
-                group.create_task(one)
+                group.create_task(_aloud(one))
     except BaseExceptionGroup as failed:
         error: BaseException = failed
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
+
+
+async def _aloud(work: Coroutine[Any, Any, None]) -> None:
+    """A cancellation that nobody asked for ends a task of a group as if it had done its work: it is an error here."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError(f"{work.__qualname__} was cancelled by what it waited for") from None
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from connectors.clock import SystemClock
+from pipeline.config import Config, DataSettings
 from pipeline.errors import StoragePaused
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article, Entry, Reject
 from pipeline.runtimes.embedded import Counts, Embedded
+from pipeline.runtimes.ingest import Ingest
 from pipeline.runtimes.live import FETCH, Live
 from pipeline.wire import decode
 from tests.builders import article
@@ -227,3 +230,24 @@ def test_a_reject_is_written_once(tmp_path: Path) -> None:
 
     run(tmp_path, ingest)
     assert len(messages(tmp_path, "rasd.rejects")) == 1
+
+
+@pytest.mark.parametrize("part", ["Poller", "Fetcher"])
+def test_a_part_that_is_cancelled_from_inside_does_not_end_in_silence(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(*given: object, **more: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(f"pipeline.runtimes.ingest.{part}.run", cancelled)
+    stop = threading.Event()
+    limit = threading.Timer(20, stop.set)
+    limit.start()
+    pool = Pool(1)
+    try:
+        config = Config(data=DataSettings(dir=str(tmp_path)))
+        with pytest.raises(RuntimeError, match="cancelled by what it waited for"):
+            run(tmp_path, Ingest(config, [], pool, SystemClock()), stop=stop)
+    finally:
+        limit.cancel()
+        pool.close()
