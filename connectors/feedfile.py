@@ -125,7 +125,10 @@ def _alone_in(folder: Path) -> Iterator[int]:
 def write_whole(target: Path, data: bytes) -> None:
     """Puts the file in place whole, with the rights that it had, or leaves what was there."""
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as e:  # names a file that nobody knows
+        raise OSError(e.errno, e.strerror, str(target)) from e
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -66,11 +66,6 @@ class Response:
             to = hop.location
         return to
 
-    @property
-    def downgraded(self) -> bool:
-        """Whether a redirect led from https to http."""
-        return any(hop.url.startswith("https:") and hop.location.startswith("http:") for hop in self.hops)
-
 
 class FetchFailed(RasdError):
     """No complete answer was had.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.records import Reject
 
 STATE = "rejects"  # stage name under which the log keeps what was redriven
+FEED = "feed"  # stage of what a poll rejects (connectors.feedreader)
 EXAMPLES = 3  # positions listed for each reason
 _BATCH = 256
 _POSITION = re.compile(r"(?:[0-9]{1,4}:)?[0-9]{1,12}")
@@ -234,6 +235,8 @@ def _obstacle(reject: Reject) -> str | None:
     """Why it can never be redriven, if so."""
     from pipeline.topics import TOPICS
 
+    if reject.stage == FEED:
+        return "a feed's answer: the feed is polled again when it is due"
     if reject.truncated:
         return "only the beginning of its bytes was kept (truncated): read it from its source again"
     if reject.topic is None and reject.line is None:

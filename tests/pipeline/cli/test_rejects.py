@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors import feedreader
 from pipeline import wire
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Article, Entry, Reject, Unique
@@ -127,6 +128,14 @@ def test_a_line_of_an_archive_is_read_again(data: Path) -> None:
     assert article.archive is not None
     assert (article.archive.file, article.archive.offset) == ("sada-2017-05.jsonl", 40960)
     assert message.time == 1494979200000
+
+
+def test_what_a_poll_rejected_is_left_to_the_next_poll(tmp_path: Path) -> None:
+    feed = reject(b"<html>", stage=feedreader.STAGE, reason="bad-feed", line=None, truncated=True)
+    data = small_log(tmp_path / "data", feed)
+    got = rasd("rejects", "redrive", "1", data=data)
+    assert got.out == "1 cannot be redriven\n"
+    assert "the feed is polled again when it is due" in got.err
 
 
 def test_all_redrives_what_can_be_and_says_why_not_the_rest(data: Path) -> None:
