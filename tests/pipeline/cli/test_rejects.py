@@ -134,7 +134,7 @@ def test_what_a_poll_rejected_is_left_to_the_next_poll(tmp_path: Path) -> None:
     feed = reject(b"<html>", stage=feedreader.STAGE, reason="bad-feed", line=None, truncated=True)
     data = small_log(tmp_path / "data", feed)
     got = rasd("rejects", "redrive", "1", data=data)
-    assert got.out == "1 cannot be redriven\n"
+    assert got.out == "0 redriven, 1 cannot be redriven\n"
     assert "the feed is polled again when it is due" in got.err
 
 
