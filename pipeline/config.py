@@ -7,90 +7,34 @@ is set by, first found wins: command line (`--data`), environment (`RASD_<SECTIO
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import ipaddress
 import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
 
+from pipeline.checks import (
+    Check,
+    between,
+    clean_path,
+    filled_line,
+    filled_path,
+    listening,
+    meant,
+    networks,
+    one_of,
+    some_of,
+    web_address,
+)
 from pipeline.errors import ConfigError
 
 FILE = "rasd.toml"
 ENVIRONMENT = "the environment"
 #: Sinks that are built in (`connectors.sinks`).
 SINKS = ("jsonl", "sqlite")
-
-Check = Callable[[Any], str | None]
-
-
-def between(low: float, high: float) -> Check:
-    def check(value: float) -> str | None:
-        return None if math.isfinite(value) and low <= value <= high else f"must lie between {low:g} and {high:g}"
-
-    return check
-
-
-def one_of(*words: str) -> Check:
-    return lambda value: None if value in words else f"must be one of {', '.join(words)}"
-
-
-def some_of(*words: str) -> Check:
-    """A list without repetition, of these words only."""
-
-    def check(values: tuple[str, ...]) -> str | None:
-        if unknown := [v for v in values if v not in words]:
-            return f"may hold {' and '.join(words)} only{_meant(unknown[0], words, listed=False)}"
-        return "names one twice" if len(set(values)) < len(values) else None
-
-    return check
-
-
-def clean_path(value: str) -> str | None:
-    return "holds the NUL character" if "\0" in value else None
-
-
-def filled_path(value: str) -> str | None:
-    return clean_path(value) if value.strip() else "must name a folder"
-
-
-def filled_line(value: str) -> str | None:
-    return None if value.strip() and value.isprintable() else "must be one line of text"
-
-
-def networks(values: tuple[str, ...]) -> str | None:
-    for value in values:
-        try:
-            ipaddress.ip_network(value)
-        except ValueError as e:
-            return f"holds no network: {e}"
-    return None
-
-
-def web_address(value: str) -> str | None:
-    """Empty, or an address that others can call, to which a path can be added."""
-    fault = "must be an http(s) address without a query"
-    if not value:
-        return None
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return fault
-    plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#")
-    return None if plain and parts.scheme in ("http", "https") and parts.hostname else fault
-
-
-def listening(value: str) -> str | None:
-    """HOST:PORT; an IPv6 address in brackets."""
-    host, _, port = value.rpartition(":")
-    fits = host and " " not in value and port.isascii() and port.isdigit() and int(port[:6]) <= 65_535
-    return None if fits else "must be an address and a port such as 127.0.0.1:8089"
-
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -377,7 +321,7 @@ def _from_file(file: Path) -> Iterator[tuple[Setting, Any, int | None]]:
     for section, keys in tree.items():
         if section not in SECTIONS:
             line = _line_of(text, section, None)
-            raise ConfigError(file, line, f"unknown section [{section}]{_meant(section, SECTIONS)}")
+            raise ConfigError(file, line, f"unknown section [{section}]{meant(section, SECTIONS)}")
         if not isinstance(keys, dict):
             raise ConfigError(file, _line_of(text, None, section), f"{section} must be a section: [{section}]")
         for key, value in keys.items():
@@ -385,7 +329,7 @@ def _from_file(file: Path) -> Iterator[tuple[Setting, Any, int | None]]:
             row = SETTINGS.get(f"{section}.{key}")
             if row is None:
                 known = [r.key for r in SETTINGS.values() if r.section == section]
-                raise ConfigError(file, line, f"unknown setting {section}.{key}{_meant(key, known)}")
+                raise ConfigError(file, line, f"unknown setting {section}.{key}{meant(key, known)}")
             try:
                 yield row, _located(row, _typed(row, value), file.parent), line
             except ValueError as e:
@@ -448,7 +392,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[Setting, Any
             continue
         row = rows.get(variable)
         if row is None:
-            raise ConfigError(ENVIRONMENT, None, f"unknown variable {variable}{_meant(variable, rows)}")
+            raise ConfigError(ENVIRONMENT, None, f"unknown variable {variable}{meant(variable, rows)}")
         yield row, _from_text(row, text, variable), variable
     if environ.get("RASD_DATA"):
         row = SETTINGS["data.dir"]
@@ -498,14 +442,6 @@ def _located(row: Setting, value: Any, folder: Path | None) -> Any:
         return value
     path = Path(value).expanduser() if value.startswith("~") else Path(value)
     return str(folder / path) if folder else str(path)
-
-
-def _meant(word: str, known: Iterable[str], *, listed: bool = True) -> str:
-    """A parenthesis that helps: the nearest known word, else (if `listed`) all of them."""
-    words = list(known)
-    if close := difflib.get_close_matches(word, words, n=1, cutoff=0.6):
-        return f" (did you mean {close[0]}?)"
-    return f" (there are {', '.join(words)})" if listed else ""
 
 
 def _short(value: object) -> str:
