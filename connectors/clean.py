@@ -39,6 +39,9 @@ SMALL_PAGE = 400_000  # code points of HTML for which the slow extraction is aff
 MOST_TEXT = 0.8  # share of an element's text that stands in one child: the child is the place to look
 NOISE_LINE = 400  # code points: a longer line is prose, whatever it begins with
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_DOCUMENTS = ("%PDF-", "%!PS", "{\\rtf", "PK\x03\x04")
+_HEAD, _MOST_BROKEN = 4_096, 0.03  # share of characters that no text holds; a page of a dozen broken letters is a page
+_NO_LETTER = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffd]")
 _SPACE = re.compile(r"\s+")
 _BULLETS = "-*•·–—▪◾■●►»«[](){}<>|:.،, \u200e\u200f"
 #: Elements of the extractor's result that stand on lines of their own.
@@ -78,7 +81,10 @@ def clean_page(data: bytes, url: str | None = None, charset: str | None = None) 
     """
     if len(data) > LARGEST:
         raise Unusable(f"a page of {len(data)} bytes, {LARGEST} are allowed", reason="too-large")
-    text = without_controls(_XML_DECLARATION.sub("", decode(data, charset)))
+    decoded = decode(data, charset)
+    if _is_file(decoded):
+        raise Unusable("a file of another kind, not a page", reason="no-text")
+    text = without_controls(_XML_DECLARATION.sub("", decoded))
     tree = parse_page(text)
     stated = read_metadata(tree)
     canonical = _address(stated, url)
@@ -143,6 +149,14 @@ def clean_fragment(text: str, headline: str | None = None) -> str:
         etree.strip_elements(tree, "script", "style", "iframe", "noscript", "form", "button", with_tail=False)
         text = lines_of(tree)
     return "\n".join(_prose(text, frozenset([headline] if headline else [])))
+
+
+def _is_file(text: str) -> bool:
+    """Whether these are a document, a picture or packed bytes that were sent as a page."""
+    if text[:64].lstrip().startswith(_DOCUMENTS):
+        return True
+    head = text[:_HEAD]
+    return len(_NO_LETTER.findall(head)) > _MOST_BROKEN * len(head)
 
 
 def _reduce(tree: html.HtmlElement, own: str | None, *, gently: bool = False) -> int:

@@ -15,6 +15,7 @@ from connectors.boilerplate import OPENERS, boilerplate, fold
 from pipeline.errors import Unusable
 
 MOST_NODES = 100_000
+MOST_LINES = 5_000  # of one preformatted text
 MOST_CELLS = 20_000  # of tables; the extractor's time grows with the square of a row
 MOST_ATTRIBUTES = 3_000  # of one element; the parser's time grows with the square of them
 LABEL_LINE = 220  # code points: a longer line that begins with a label is prose
@@ -67,10 +68,24 @@ def drop_chrome(tree: html.HtmlElement, *, gently: bool = False) -> None:
     for figure in tree.iter("figure"):
         if figure.find(".//table") is not None:
             figure.tag = "div"
+    for element in tree.xpath("//pre[contains(text(), '\n')]"):
+        _break_lines(element)
     etree.strip_elements(tree, "figure", *CHROME, with_tail=False)
     for cell in tree.xpath("//td[@rowspan or @colspan] | //th[@rowspan or @colspan]"):
         for span in ("rowspan", "colspan"):  # the extractor fills spanned places with empty cells
             cell.attrib.pop(span, None)
+
+
+def _break_lines(element: html.HtmlElement) -> None:
+    """The lines of preformatted text, which the extractor would run together."""
+    lines = [line for line in (element.text or "").split("\n") if line.strip()] or [""]
+    lines[MOST_LINES:] = [" ".join(lines[MOST_LINES:])]
+    first, *others = lines
+    element.tag, element.text = "div", first
+    for number, line in enumerate(others):
+        edge = etree.Element("br")
+        edge.tail = line
+        element.insert(number, edge)
 
 
 def drop_related(tree: html.HtmlElement) -> None:

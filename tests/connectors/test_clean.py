@@ -100,6 +100,18 @@ def test_navigation_is_no_text_even_where_there_is_little_else() -> None:
     assert clean_page(page(body=paragraphs(short)).encode()).body == short
 
 
+@pytest.mark.parametrize("start", [b"%PDF-1.4\n", b"\x89PNG\r\n", b"{\\rtf1\\ansi ", b""])
+def test_a_file_of_another_kind_is_no_page(start: bytes) -> None:
+    filling = b"Some words that look like a text. " * 20 if start[:1] in b"%{" and start else bytes(range(256)) * 20
+    with pytest.raises(Unusable) as raised:
+        clean_page(start + filling)
+    assert raised.value.reason == "no-text"
+
+
+def test_lines_of_preformatted_text_stand_on_lines_of_their_own() -> None:
+    assert clean_page(page(body="<pre>" + "\n".join(PARAGRAPHS) + "</pre>").encode()).body == BODY
+
+
 def test_a_label_inside_a_sentence_stays() -> None:
     prose = "للمزيد من الحذر أغلقت البلدية المدارس القريبة من السوق حتى إشعار آخر، بحسب رئيسها الذي زار المكان."
     found = clean_page(page(body=paragraphs(*PARAGRAPHS, prose)).encode())
