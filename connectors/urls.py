@@ -66,7 +66,7 @@ def _parse(url: str) -> can_ada.URL | None:
         parsed = can_ada.parse(url)
     except (ValueError, TypeError):  # TypeError: a lone surrogate has no UTF-8 form
         return None
-    if parsed.protocol not in ("http:", "https:") or not _host(parsed):
+    if parsed.protocol not in ("http:", "https:") or not _host(parsed) or ".." in parsed.hostname:
         return None
     return parsed
 
@@ -79,7 +79,7 @@ def _spell(parsed: can_ada.URL) -> str | None:
         shorter = path.rstrip("/") if path.endswith("/amp/") else path
         if shorter.endswith("/amp") and shorter.count("/") > 1:
             path = shorter[:-4]
-        elif path.endswith(".amp") and len(path) > 5 and path[-5] != "/":
+        elif path.endswith(".amp") and len(path) > 5 and path[-5] not in "/.":
             path = path[:-4]
         else:
             break
@@ -93,17 +93,22 @@ def _query(query: str, host: str) -> str:
     if "+" in query:
         query = query.replace("+", "%20")
     names, prefixes, hosted = _tracking()
+
+    def tracks(pair: str) -> bool:
+        lowered = pair.lower()
+        name = lowered.partition("=")[0]
+        if name in names or lowered in names or (name and name.startswith(prefixes)):
+            return True
+        return any(name == own and (host == of or host.endswith("." + of)) for own, of in hosted)
+
     kept = []
     for pair in query.split("&"):
         while pair.startswith("amp;"):  # an address cut out of HTML without unescaping
             pair = pair[4:]
-        lowered = pair.lower()
-        name = lowered.partition("=")[0]
-        if not pair or name in names or lowered in names or name.startswith(prefixes):
-            continue
-        if any(name == own and (host == of or host.endswith("." + of)) for own, of in hosted):
-            continue
-        kept.append(pair)
+        while tracks(pair.rpartition("?")[2]):  # put behind a whole address with a second question mark
+            pair = pair.rpartition("?")[0]
+        if pair:
+            kept.append(pair)
     return "?" + "&".join(kept) if kept else ""
 
 
