@@ -105,9 +105,10 @@ def _query(query: str, host: str) -> str:
     for pair in query.split("&"):
         while pair.startswith("amp;"):  # an address cut out of HTML without unescaping
             pair = pair[4:]
-        while tracks(pair.rpartition("?")[2]):  # put behind a whole address with a second question mark
-            pair = pair.rpartition("?")[0]
-        if pair:
+        parts = pair.split("?")
+        while parts and tracks(parts[-1]):  # put behind a whole address with a second question mark
+            parts.pop()
+        if pair := "?".join(parts):
             kept.append(pair)
     return "?" + "&".join(kept) if kept else ""
 
