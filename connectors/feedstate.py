@@ -16,17 +16,15 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.databases import BUSY_SECONDS, connect_readonly, passing, transaction
 from connectors.schedule import DAY, History
-from connectors.sinks.sqlite import connect_readonly
 from pipeline.errors import StorageError, StoragePaused
 
 FILE = "poller.sqlite"
 FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
 APPLICATION = 0x72736670  # PRAGMA application_id: "rsfp"
-BUSY_SECONDS = 5.0
 KEPT_ABSENT = 60 * DAY  # an entry that its feed no longer shows is remembered so long
 MOST_ABSENT = 20_000  # of these in one feed; what the feed shows is always remembered whole
-_PASSING = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 _SCHEMA = """
 CREATE TABLE feed (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, history TEXT NOT NULL) STRICT;
 CREATE TABLE seen (feed INTEGER, part BLOB, key BLOB, mark BLOB NOT NULL, absent REAL,
@@ -173,7 +171,7 @@ class FeedState:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA journal_size_limit = 16777216")
         if self._db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
-            with _transaction(self._db):
+            with transaction(self._db):
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -252,7 +250,7 @@ class FeedState:
         if not self._changed and not self._seen:
             return
         changed = [(url, _encode(self._histories[url]).decode()) for url in self._changed]
-        with _troubles(self.path), _transaction(self._db):
+        with _troubles(self.path), transaction(self._db):
             self._db.executemany(_SAVE, changed)
             ids = {url: self._id(url) for url, _ in self._seen}
             for (url, part), seen in self._seen.items():
@@ -357,26 +355,13 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-@contextlib.contextmanager
 def _troubles(path: Path) -> Iterator[None]:
     """SQLite's passing troubles as StoragePaused, its lasting ones as StorageError."""
     try:
         yield
     except sqlite3.Error as e:
-        name = getattr(e, "sqlite_errorname", "") or ""
-        if name.startswith(_PASSING):
-            raise StoragePaused(f"{path}: cannot be used just now ({e})") from e
+        if what := passing(e):
+            raise StoragePaused(f"{path}: {what} ({e})") from e
         raise StorageError(
             f"{path}: damaged, or not a file of the poller's ({e}); without it every feed is read anew, "
             "and what was fetched before is recognised as such",

@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 import orjson
 
+from connectors.databases import BUSY_SECONDS, passing
 from connectors.deadends import is_front
 from connectors.urls import canonical_url, outlet_of
 from pipeline.errors import StorageError, StoragePaused, Unusable
@@ -27,7 +28,6 @@ from pipeline.records import Entry
 FILE = "frontier.sqlite"
 FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
 APPLICATION = 0x72736466  # PRAGMA application_id: "rsdf"
-BUSY_SECONDS = 5.0
 LOOKS = 512  # hosts looked at for one lease: the rest have their turn at the next
 MOST_FEEDS = 8  # feeds whose word on one page is remembered
 MOST_REREADS = 20  # readings of a page because a feed's text of it changed and nothing else: some count their readers
@@ -39,14 +39,6 @@ FURTHEST = 3 * 86_400.0  # seconds ahead; no failure and no host's rest holds a 
 HEAD_START = 86_400.0
 
 State = Literal["waiting", "held", "done", "failed", "gone"]
-_PASSING = {
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_BUSY": "another program holds the file",
-    "SQLITE_LOCKED": "another program holds the file",
-    "SQLITE_IOERR": "the disk fails just now",
-    "SQLITE_READONLY": "the file cannot be written just now",
-    "SQLITE_CANTOPEN": "the file cannot be opened just now",
-}
 _SCHEMA = """
 CREATE TABLE page (
     id INTEGER PRIMARY KEY,
@@ -563,10 +555,9 @@ def _troubles(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as e:
+        if what := passing(e):
+            raise StoragePaused(f"{path}: {what} ({e})") from e
         name = getattr(e, "sqlite_errorname", "") or ""
-        for code, what in _PASSING.items():
-            if name.startswith(code) and name != "SQLITE_IOERR_CORRUPTFS":
-                raise StoragePaused(f"{path}: {what} ({e})") from e
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_CORRUPTFS")) or "STRICT" in str(e):
             raise StorageError(f"{path}: is broken ({e}); move it away to start with an empty one") from e
         raise

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from connectors.databases import BUSY_SECONDS, connect_readonly, passing, transaction
 from connectors.sinks.jsonl import id_of
 from connectors.sinks.load import Loader
 from pipeline.errors import RasdError, StorageError, StoragePaused
@@ -20,15 +21,6 @@ FILE = "rasd.sqlite"
 FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
 APPLICATION = 0x72617364  # PRAGMA application_id: "rasd"
 SCHEMA = Path(__file__).with_name("schema.sql")
-BUSY_SECONDS = 5.0
-_PASSING = {
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_BUSY": "another program holds the file",
-    "SQLITE_LOCKED": "another program holds the file",
-    "SQLITE_IOERR": "the disk fails just now",
-    "SQLITE_READONLY": "the file cannot be written just now",
-    "SQLITE_CANTOPEN": "the file cannot be opened just now",
-}
 
 
 class SqliteSink:
@@ -136,25 +128,6 @@ def open_readonly(data: Path) -> sqlite3.Connection:
     return db
 
 
-def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A database to read from. Raises: sqlite3.Error.
-
-    Reading in WAL mode makes files beside the database. Where that is not allowed and no writer has left a `-wal`, the
-    file is whole as it lies there and is read as one that does not change.
-    """
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
-    try:
-        db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.Error as e:
-        db.close()
-        refused = e.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
-        if not refused or path.with_name(f"{path.name}-wal").exists():
-            raise
-        return sqlite3.connect(f"{uri}&immutable=1", uri=True)
-    return db
-
-
 def article_of(db: sqlite3.Connection, id: str, revision: int) -> tuple[str | None, str] | None:
     """Title and body of one article revision; None if it is not there."""
     row = db.execute("SELECT title, body FROM articles WHERE id = ? AND revision = ?", (id, revision)).fetchone()
@@ -181,19 +154,6 @@ def event_of(db: sqlite3.Connection, id: str) -> bytes | None:
     if len(found) > 1:
         raise RasdError(f"{id!r} fits several ids: {', '.join(sorted(found)[:5])}", reason="ambiguous-id")
     return next((json.encode() for json in found.values()), None)
-
-
-@contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, durable when left."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _prepare(db: sqlite3.Connection, path: Path, committed: Mapping[str, bytes]) -> None:
@@ -267,10 +227,8 @@ def _troubles(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as e:
-        name = getattr(e, "sqlite_errorname", "")
-        for prefix, what in _PASSING.items():
-            if name.startswith(prefix):
-                raise StoragePaused(f"{path}: {what} ({e})") from e
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        if what := passing(e):
+            raise StoragePaused(f"{path}: {what} ({e})") from e
+        if getattr(e, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR_CORRUPTFS")):
             raise StorageError(f"{path}: not a database that we can read ({e})", reason="sink-foreign") from e
         raise

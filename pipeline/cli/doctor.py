@@ -169,7 +169,7 @@ def _log(path: Path) -> Iterator[Finding]:
 
 
 def _log_file(path: Path) -> Iterator[Finding]:
-    from connectors.sinks.sqlite import connect_readonly
+    from connectors.databases import connect_readonly
 
     db = connect_readonly(path)
     try:
