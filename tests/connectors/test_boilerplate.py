@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from connectors.boilerplate import OPENERS, Boilerplate, boilerplate, fold, is_no_name, is_no_title
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.boilerplate import _FOLDED, OPENERS, Boilerplate, boilerplate, fold, is_no_name, is_no_title
+from connectors.markup import single_spaced
 
 PAYWALL = (
     "هذا المحتوى للمشتركين فقط", "هذه المادة حصرية للمشتركين", "المقال كاملاً متاح للمشتركين", "سجّل مجاناً لمتابعة القراءة",
@@ -145,3 +150,9 @@ def test_nobody_and_nothing_are_told_from_names_and_headlines() -> None:
     assert is_no_name("Admin")
     assert is_no_name("وكالة المثال", "وكالة المثال")
     assert not is_no_name("سلمى الخطيب", "وكالة المثال")
+
+
+@given(st.text(alphabet="أإآٱىةـًّ اليم Ee\u00a0\n\u1c1f\x1fß"))
+def test_folding_and_spacing_are_what_a_table_and_an_expression_would_make(words: str) -> None:
+    assert fold(words) == " ".join(words.translate(_FOLDED).casefold().split())
+    assert single_spaced(words) == re.sub(r"\s+", " ", words)
