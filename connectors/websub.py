@@ -39,6 +39,7 @@ LOOK_SECONDS = 30.0  # between two looks for what is to be subscribed or renewed
 REDIRECTS = 3  # of a hub: 307 and 308 only, which keep the method
 LONGEST_CHALLENGE = 4_096
 PUSHES_AT_ONCE = 8  # beyond this a hub is told to come again
+END_SECONDS = 1.0  # for pushes under way to be taken in when asked to stop
 PUSH_SECONDS = 30.0  # for a push to arrive in
 _METHODS = ("sha1", "sha256", "sha384", "sha512")  # those of the specification
 _LINK = re.compile(r"<([^<>]{1,2000})>((?:\s*;\s*[\w*!#$&+.^`|~-]{1,40}\s*=\s*(?:\"[^\"]{0,500}\"|[^\s;,\"]{1,500}))*)")
@@ -139,16 +140,20 @@ class WebSub:
         """Listens, subscribes and renews until `stop`; subscriptions outlive it. Raises: ConfigError, if the address to
         listen at cannot be had."""
         server = await self._listen()
-        stopped = asyncio.create_task(stop.wait())
+        tasks = asyncio.create_task(self._rounds()), asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set():
-                await self.look()
-                waiting = asyncio.create_task(self._clock.sleep_until(self._clock.now() + LOOK_SECONDS))
-                await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            stopped.cancel()
+            for task in tasks:  # a round may wait for many hubs
+                task.cancel()
             await server.cleanup()
+
+    async def _rounds(self) -> None:
+        while True:
+            await self.look()
+            await self._clock.sleep_until(self._clock.now() + LOOK_SECONDS)
 
     # -- asking hubs --------------------------------------------------------------------------------------------------
 
@@ -241,8 +246,9 @@ class WebSub:
         application.router.add_get("/{path:.*}", self._verify)
         application.router.add_post("/{path:.*}", self._take)
         runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, auto_decompress=False, keepalive_timeout=15.0
-        )
+            application, access_log=None, handle_signals=False, auto_decompress=False, keepalive_timeout=15.0,
+            shutdown_timeout=END_SECONDS,
+        )  # fmt: skip
         await runner.setup()
         listen = self._settings.websub.listen
         host, _, port = listen.rpartition(":")

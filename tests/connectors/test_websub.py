@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import hmac
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -514,3 +515,33 @@ def test_it_subscribes_to_a_real_hub_and_takes_its_push(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert [(url, response.body) for url, response in pushes] == [(URL, body)]
+
+
+def test_a_stop_waits_for_no_hub_and_hardly_for_a_push(world: World) -> None:
+    begun = asyncio.Event()
+
+    async def slow(*given: object, **more: object) -> Response:
+        begun.set()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    world.send = slow  # type: ignore[method-assign,assignment]
+
+    async def main() -> float:
+        stop = asyncio.Event()
+        running = asyncio.create_task(world.websub.run(stop))
+        await begun.wait()
+        _, writer = await asyncio.open_connection("127.0.0.1", world.websub.port)
+        head = f"POST /websub/{world.history.hub.path} HTTP/1.1\r\nHost: us.example\r\nContent-Length: 9\r\n\r\nhalf"
+        verified = replace(world.history.hub, state="verified")
+        world.state.save(world.history.but(hub=verified))
+        writer.write(head.encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        begin = time.monotonic()
+        stop.set()
+        await running
+        writer.close()
+        return time.monotonic() - begin
+
+    assert asyncio.run(main()) < 3
