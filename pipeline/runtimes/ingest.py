@@ -136,7 +136,8 @@ async def _aloud(work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise RuntimeError(f"{work.__qualname__} was cancelled by what it waited for") from None
+        name = getattr(work, "__qualname__", "a part of the ingestion")
+        raise RuntimeError(f"{name} was cancelled by what it waited for") from None
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
