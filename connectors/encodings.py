@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -23,7 +24,9 @@ _FRAMES = frozenset(
 )  # zstd frames and skippable ones, RFC 8878
 
 #: What servers say of a body that is not coded at all.
-_PLAIN = frozenset(("", "identity", "none", "binary", "8bit", "utf-8", "utf8"))
+_PLAIN = frozenset(("", "identity", "none", "binary", "8bit"))
+#: Charsets and media types, which belong into other headers.
+_NO_CODING = re.compile(r"(?:utf|iso|windows|cp|koi8|us-ascii|ascii)[-_\w]{0,12}|[\w.+-]{1,40}/[\w.+-]{1,40}")
 
 
 def unpack(raw: bytes, coding: str | None, limit: int, *, cut: bool = False) -> bytes:
@@ -48,7 +51,8 @@ def codings(value: str | None) -> list[str]:
     """The codings that a Content-Encoding header names, in the order of their application, without the plain ones."""
     if not value:
         return []
-    return [name for part in value.split(",") if (name := part.strip().lower()) not in _PLAIN]
+    named = (part.partition(";")[0].strip().strip("\"'").lower() for part in value.split(","))
+    return [name for name in named if name not in _PLAIN and not _NO_CODING.fullmatch(name)]
 
 
 def _unpack_one(raw: bytes, name: str, limit: int, cut: bool) -> bytes:

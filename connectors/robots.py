@@ -31,6 +31,7 @@ _FIELD = re.compile(r"\s*([A-Za-z][A-Za-z -]*?)\s*:\s*(.*)")
 _TOKEN = re.compile(r"[A-Za-z_-]+")
 _BOT = re.compile(r"compatible;\s*([A-Za-z_-]+)")
 _AGENT = frozenset(("user-agent", "useragent", "user agent"))
+_DELAY, _SECONDS = "crawl-delay", re.compile(r"\d{1,9}(?:[.,]\d{1,9})?")
 _SITEMAP = frozenset(("sitemap", "sitemaps", "site-map"))
 
 
@@ -192,6 +193,8 @@ def _for_us(text: str, token: str) -> tuple[str, tuple[str, ...]]:
                 to.append(ours)
             continue
         naming = False
+        if field == _DELAY and (seconds := _SECONDS.match(value)):
+            value = seconds[0].replace(",", ".")  # `10s` and `1,5` are meant, and protego reads neither
         for group in to:
             if len(group) < LINES:
                 group.append(f"{field}: {value}")

@@ -113,3 +113,13 @@ def unpack_cut(data: bytes, coding: str) -> bytes:
         return unpack(data, coding, 10_000, cut=True)
     except Unusable:
         return b""
+
+
+@pytest.mark.parametrize("said", ["windows-1256", "UTF-8", "text/html", "iso-8859-6", "text/xml;charset=utf-8"])
+def test_a_charset_or_media_type_is_no_coding(said: str) -> None:
+    assert unpack(b"words", said, 100) == b"words"
+
+
+@pytest.mark.parametrize("said", ['"gzip"', "gzip; q=1.0", "GZIP, utf-8"])
+def test_a_coding_is_known_however_it_is_written(said: str) -> None:
+    assert unpack(gzip.compress(b"words"), said, 100) == b"words"

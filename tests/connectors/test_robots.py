@@ -86,6 +86,12 @@ def test_delays_are_read_and_bounded(text: str, delay: float, asked: float) -> N
     assert (rules.delay, rules.asked_delay) == (delay, asked)
 
 
+@pytest.mark.parametrize(("said", "delay"), [("10s", 10.0), ("1,5", 1.5), ("5 seconds", 5.0), ("soon", 0.0)])
+def test_a_delay_is_its_number_however_it_goes_on(said: str, delay: float) -> None:
+    rules = read_rules(f"User-agent: *\nCrawl-delay: {said}\nDisallow: /q".encode(), "rasd", until=0.0)
+    assert rules.delay == delay
+
+
 def test_sitemaps_are_told_wherever_they_stand() -> None:
     text = "Sitemap: https://a.test/1.xml\nUser-agent: other\nDisallow: /\nsitemap:https://a.test/2.xml # two\nSitemap:"
     assert read_rules(text.encode(), "rasd", until=0.0).sitemaps == ("https://a.test/1.xml", "https://a.test/2.xml")
