@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import urljoin
 
 from lxml import etree, html
 
@@ -257,7 +258,7 @@ def _address(stated: Stated, url: str | None) -> str | None:
     """The page's canonical URL: its own word for it, unless that leads to another site or to a front page."""
     own = canonical_url(url)
     for said in stated.addresses:
-        canonical = canonical_url(said)
+        canonical = canonical_url(_joined(url, said))
         if canonical is None:
             continue
         if own is None:
@@ -265,6 +266,13 @@ def _address(stated: Stated, url: str | None) -> str | None:
         if same_site(canonical, own) and (not _is_front(canonical) or _is_front(own)):
             return canonical
     return own
+
+
+def _joined(url: str | None, said: str) -> str:
+    try:
+        return urljoin(url, said) if url else said
+    except ValueError:
+        return said
 
 
 def _is_front(canonical: str) -> bool:

@@ -116,7 +116,9 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
         title=_whole(titles[0], headings) if titles else None,
         headlines=frozenset([*titles, *(title for title in given if title), *headings]),
         body=_body(article),
-        author=_short(_author_of(_named(article.get("author"), nodes))) or _short(_author(meta)),
+        author=_short(_author_of(_named(article.get("author"), nodes)))
+        or _short(_author(meta))
+        or _short(_marked_author(tree)),
         published=published,
         published_to=exactness,
         updated=next(
@@ -250,9 +252,10 @@ def _like_a_name(parts: list[str]) -> bool:
 
 def _author_of(said: Any) -> str | None:
     try:
-        return _text(author_line(said))
+        line = _text(author_line(said))
     except RecursionError:  # names inside names
         return None
+    return line if line and not line.startswith(("http://", "https://")) else None
 
 
 def _short(author: str | None) -> str | None:
@@ -262,6 +265,19 @@ def _short(author: str | None) -> str | None:
 def _author(meta: dict[str, str]) -> str | None:
     names = (_text(meta.get(name)) for name in _AUTHOR)
     return next((name for name in names if name and not name.startswith(("http://", "https://"))), None)
+
+
+def _marked_author(tree: html.HtmlElement) -> str | None:
+    """Who the article's own markup says wrote it, in attributes made for that."""
+    for element in tree.xpath("(//*[@itemprop='author'] | //a[@rel='author'])[position() <= 3]"):
+        if {parent.tag for parent in element.iterancestors()} & _BESIDE:
+            continue
+        inner = element.find(".//*[@itemprop='name']")
+        named = inner if inner is not None else element
+        name = _text(named.get("content") or named.text_content())
+        if name and len(name) <= _LONGEST_SECTION:
+            return name
+    return None
 
 
 def _first_published(stated: list[str | float]) -> tuple[dt.datetime | None, Exactness]:
@@ -344,7 +360,10 @@ def _addresses(tree: html.HtmlElement, meta: dict[str, str]) -> Iterator[str]:
 def _body(article: dict[str, Any]) -> str | None:
     body = article.get("articleBody")
     if not isinstance(body, str):
-        return None
+        updates = article.get("liveBlogUpdate")
+        posts = [post for post in updates[:_MOST_NODES] if isinstance(post, dict)] if isinstance(updates, list) else []
+        said = (post.get(key) for post in posts for key in ("headline", "articleBody"))
+        body = "\n".join(words for words in said if isinstance(words, str))
     body = without_controls(entities.unescape(body))
     if "<" in body and "</" in body:
         body = re.sub(r"<[^<>]{0,500}>", "\n", body)

@@ -158,6 +158,8 @@ def test_the_text_tells_the_language_better_than_the_template() -> None:
         ("https://www.example.net/", "https://www.example.net/news/7", "https://www.example.net/news/7"),
         ("https://other.example.org/news/9", "https://www.example.net/news/7", "https://www.example.net/news/7"),
         ("/news/7", "https://www.example.net/news/7?fbclid=1", "https://www.example.net/news/7"),
+        ("/news/7", "https://www.example.net/n?id=7", "https://www.example.net/news/7"),
+        ("http://[", "https://www.example.net/news/7", "https://www.example.net/news/7"),
     ],
 )
 def test_a_page_may_name_its_address_but_no_other_sites(stated: str, url: str | None, canonical: str) -> None:

@@ -156,3 +156,19 @@ def test_an_author_who_is_only_referred_to_is_looked_up() -> None:
         }
     )
     assert (found.author, found.site_name) == ("سلمى الخطيب", "وكالة المثال")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['<span itemprop="author"><b itemprop="name">Nour Ali</b></span>',
+     '<p>By <a rel="author" href="/n">Nour Ali</a></p>',
+     '<aside><a rel="author">Salma</a></aside><i itemprop="author" content="Nour Ali"></i>'],
+)  # fmt: skip
+def test_an_author_marked_as_such_is_the_author(body: str) -> None:
+    assert stated(body=body).author == "Nour Ali"
+    assert article(author="https://e.example/nour").author is None
+
+
+def test_a_live_report_in_structured_data_has_its_posts_as_text() -> None:
+    posts = [{"headline": "One", "articleBody": "First post."}, {"articleBody": "Second post."}, "x"]
+    assert stated(**{"@type": "LiveBlogPosting", "liveBlogUpdate": posts}).body == "One\nFirst post.\nSecond post."
