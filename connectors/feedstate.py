@@ -21,6 +21,7 @@ from connectors.schedule import DAY, History
 from pipeline.errors import StorageError, StoragePaused
 
 FILE = "poller.sqlite"
+BUSY_MILLISECONDS = 200  # to wait for a lock once it is open: the sockets wait too; the next flush writes it all
 FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
 APPLICATION = 0x72736670  # PRAGMA application_id: "rsfp"
 KEPT_ABSENT = 60 * DAY  # an entry that its feed no longer shows is remembered so long
@@ -156,6 +157,7 @@ class FeedState:
             try:
                 self._prepare()
                 rows = self._db.execute("SELECT id, url, history FROM feed").fetchall()
+                self._db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
             except BaseException:
                 self._db.close()
                 raise

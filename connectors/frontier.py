@@ -26,6 +26,7 @@ from pipeline.errors import StorageError, StoragePaused, Unusable
 from pipeline.records import Entry
 
 FILE = "frontier.sqlite"
+BUSY_MILLISECONDS = 500  # to wait for a lock once it is open: who writes tries again, and may be stopped in between
 FORMAT = 1  # PRAGMA user_version; a file with a higher one was made by a newer version
 APPLICATION = 0x72736466  # PRAGMA application_id: "rsdf"
 LOOKS = 512  # hosts looked at for one lease: the rest have their turn at the next
@@ -543,6 +544,7 @@ def _open(path: Path) -> sqlite3.Connection:
                     f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT}; PRAGMA application_id = {APPLICATION};"
                     " COMMIT;"
                 )
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         except BaseException:
             db.close()
             raise

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from connectors import frontier as module
 from connectors.frontier import FILE, Frontier, Memory, Row, Settled, address_of, key_of, read_status
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, StoragePaused
 from pipeline.records import Entry
 
 
@@ -326,3 +328,13 @@ def test_no_page_is_ever_forgotten_by_the_turns_of_the_hosts(path: Path, seed: i
         frontier.settle([done(row) for row in rows])
     assert handed == due
     assert not frontier.busy(2e9)
+
+
+def test_a_file_that_another_program_holds_is_soon_given_back_to_wait_for(path: Path, frontier: Frontier) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begin = time.monotonic()
+        with pytest.raises(StoragePaused, match="another program"):
+            frontier.take([entry()], 100.0)
+        assert time.monotonic() - begin < 2
+    assert frontier.take([entry()], 100.0).new == 1
