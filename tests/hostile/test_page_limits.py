@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pytest
 from connectors.clean import clean_page, warm_up
 from pipeline.errors import Stalled, Unusable
 from pipeline.pool import Pool, result
+from tests.hostile.memory import peak_kilobytes
 from tests.hostile.pages import BODY, PAGES, SLOW, SWALLOWED, hostile
 
 CPU_SECONDS, MEMORY = 4.0, 450 << 20
@@ -25,7 +25,7 @@ def measured(html: bytes) -> tuple[str, str, float, int]:
         body = clean_page(html, "https://www.example.net/news/7").body
     except Unusable as e:
         reason = e.reason
-    return body, reason, time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return body, reason, time.process_time() - begin, peak_kilobytes() >> 10
 
 
 @pytest.fixture(scope="module")
