@@ -56,6 +56,7 @@ from pipeline.config import FetchSettings, WarcSettings
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article, Entry, Reject
+from pipeline.runtimes.live import rarely_collect
 from pipeline.topics import ARTICLES, REJECTS
 
 HOSTS = 40
@@ -202,6 +203,7 @@ async def whole(given: argparse.Namespace) -> dict[str, float]:
             Frontier(path / FILE), polite, publish, archive=archive, clean=clean, clock=clock, settings=settings
         )
         await fetcher.take(entries)
+        rarely_collect()
         profile = cProfile.Profile()
         before = _times()
         begin = time.perf_counter()

@@ -296,7 +296,9 @@ def _pack_response(
         fields.append((KNOWN, _dump(known).decode()))
     if entry is not None:
         fields.append((ANNOUNCED, "next"))
-    members = [_member(_Record("response", response.fetched, fields, _head(response), response.raw, identity), level)]
+    packed = (response.header("content-encoding") or "identity").strip().lower() != "identity"
+    record = _Record("response", response.fetched, fields, _head(response), response.raw, identity)
+    members = [_member(record, 0 if packed else level)]  # packing it again costs as much as all else and saves nothing
 
     def follow(kind: str, type_: str, url: str, content: str, link: str, head: bytes, payload: bytes) -> None:
         fields = [(_TARGET, url), ("Content-Type", content), (KIND, kind), (link, identity)]

@@ -7,9 +7,9 @@ import html as entities
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from lxml import html
@@ -109,7 +109,9 @@ def read_metadata(tree: html.HtmlElement) -> Stated:
     first_title = next(tree.iter("title"), None)
     window = _text(first_title.text_content()) if first_title is not None else None
     given = [_text(article.get("headline")), *(_text(meta.get(name)) for name in _TITLE), *headings[:1], window]
-    published, exactness = _first_published([*_stated(said, "datePublished", meta, _PUBLISHED), *_marked_times(tree)])
+    published, exactness = _first_published(
+        chain(_stated(said, "datePublished", meta, _PUBLISHED), _marked_times(tree))  # the tree is searched last
+    )
     given = [title for title in given if title and len(title) <= _LONGEST_TITLE]
     titles = [_without_site(title, site, guess=title == window) for title in given if title]
     return Stated(
@@ -280,7 +282,7 @@ def _marked_author(tree: html.HtmlElement) -> str | None:
     return None
 
 
-def _first_published(stated: list[str | float]) -> tuple[dt.datetime | None, Exactness]:
+def _first_published(stated: Iterable[str | float]) -> tuple[dt.datetime | None, Exactness]:
     """The first time stated, or a later one that says the same more exactly; with how exactly it says it."""
     found: list[tuple[dt.datetime, Exactness]] = []
     for raw in stated:

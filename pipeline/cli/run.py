@@ -92,12 +92,13 @@ def _source(
         return
     from connectors.clock import SystemClock
     from pipeline.runtimes.ingest import Ingest, new_loop
-    from pipeline.runtimes.live import Live
+    from pipeline.runtimes.live import Live, rarely_collect
     from pipeline.runtimes.reading import reading_pool
 
     with ExitStack() as stack:
         reading = reading_pool(config)
         stack.callback(reading.close)
+        rarely_collect()
         ingest = Ingest(config, listed, reading, SystemClock(), once=once)
         yield lambda pool, stop: Live(ingest, new_loop=new_loop), ingest
 
