@@ -47,6 +47,7 @@ _NO_LETTER = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffd]")
 _BULLETS = "-*•·–—▪◾■●►»«[](){}<>|:.،, \u200e\u200f"
 #: Elements of the extractor's result that stand on lines of their own.
 _OWN_LINE = frozenset(("p", "head", "item", "list", "quote", "code", "table", "row", "lb", "div", "body"))
+_EMPTY_CELLS = " |"  # what those beside the text leave, in tables that only lay it out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +226,7 @@ def _written(body: etree._Element) -> str:
         words = element.text if event == "start" else element.tail
         if words:
             parts.append(single_spaced(words))
-    lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
+    lines = (" ".join(line.split()).strip(_EMPTY_CELLS) for line in "".join(parts).split("\n"))
     return "\n".join(line for line in lines if line)
 
 

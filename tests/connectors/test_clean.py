@@ -243,3 +243,11 @@ def test_garbage_is_a_page_or_unusable(data: bytes) -> None:
 )
 def test_fragments_become_paragraphs(fragment: str, text: str) -> None:
     assert clean_fragment(fragment, TITLE) == text
+
+
+def test_empty_cells_of_a_table_that_lays_a_page_out_leave_no_trace() -> None:
+    first = "قال سكان من بلدة الزيتون إن الطريق إلى المدينة أعيد فتحه صباح الأحد بعد ثلاثة أيام من القصف المتواصل."
+    second = "وأضافوا أن قافلة من عشر شاحنات محملة بالطحين والأدوية وصلت إلى الفرن الآلي وسط البلدة قبل الظهر."
+    rows = f"<tr><td></td><td>{first}</td><td></td></tr><tr><td></td><td>{second}</td><td></td></tr>"
+    page = clean_page(f"<html><body><h1>فتح طريق الزيتون</h1><table>{rows}</table></body></html>".encode())
+    assert page.body == f"{first}\n{second}"
