@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,6 +89,7 @@ class Live:
         self._outbox: deque[_Delivery] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._taking: set[asyncio.Task[None]] = set()
         self._closing = False
         self._error: BaseException | None = None
         self._ended = threading.Event()
@@ -171,7 +172,13 @@ class Live:
 
     def give(self, batch: _Batch, entries: Sequence[Entry]) -> None:
         """Hands entries to the fetcher; `batch.taken` is set once they are durable there."""
-        self._in_loop(lambda: _keep(self._take(batch, entries)))
+
+        def begin() -> None:
+            task = asyncio.ensure_future(self._take(batch, entries))
+            self._taking.add(task)  # the loop itself keeps only weak references to tasks
+            task.add_done_callback(self._taking.discard)
+
+        self._in_loop(begin)
 
     def close(self, turn: Callable[[], Any]) -> None:
         """Asks it to stop, lets `turn` write what is still delivered, and ends it for good after END_SECONDS."""
@@ -210,16 +217,6 @@ def rarely_collect() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 100)
-
-
-_tasks: set[asyncio.Task[None]] = set()
-
-
-def _keep(work: Awaitable[None]) -> None:
-    """Runs it; the loop itself keeps only weak references to tasks."""
-    task = asyncio.ensure_future(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
 
 
 class LiveTurn:
