@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.cli.feedchoice import age_words
 from pipeline.runtimes.local import runner_lock
 from tests.pipeline.cli import kit
 from tests.pipeline.cli.kit import Result
-from tests.pipeline.cli.site import ALLOWED, InProcess, Site, rss, serving
+from tests.pipeline.cli.site import ALLOWED, Site, rss
 
 HOSTILE = "\x1b[31m\u202eعاجل"
 
@@ -47,20 +46,6 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """What it serves is read in this process; `guarded_site` leaves that to the children that it is made for."""
-    monkeypatch.setattr("pipeline.pool.Pool", InProcess)
-    with serving() as site:
-        yield site
-
-
-@pytest.fixture
-def guarded_site() -> Iterator[Site]:
-    with serving() as site:
-        yield site
 
 
 def wadi(site: Site, path: str = "/rss", **headers: Any) -> str:

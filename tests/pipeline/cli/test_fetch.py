@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pipeline.records import Article
 from pipeline.topics import ARTICLES
 from tests.pipeline.cli import kit
 from tests.pipeline.cli.kit import Result
-from tests.pipeline.cli.site import ALLOWED, InProcess, Site, rss, serving
+from tests.pipeline.cli.site import ALLOWED, Site, rss
 
 PARAGRAPHS = (
     "قتل خمسة مدنيين وأصيب ثلاثة آخرون بجروح في قصف مدفعي لقوات النظام على مدينة سراقب في ريف إدلب صباح اليوم السبت، "
@@ -29,20 +28,6 @@ STORY = (
     '<meta property="article:published_time" content="2026-03-14T08:00:00Z"></head>'
     f"<body><article><h1>{TITLE}</h1>{''.join(f'<p>{p}</p>' for p in PARAGRAPHS)}</article></body></html>"
 )
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """What it serves is read in this process; `guarded_site` leaves that to the children that it is made for."""
-    monkeypatch.setattr("pipeline.pool.Pool", InProcess)
-    with serving() as site:
-        yield site
-
-
-@pytest.fixture
-def guarded_site() -> Iterator[Site]:
-    with serving() as site:
-        yield site
 
 
 def fetch(data: Path, *words: object, **env: str) -> Result:
