@@ -28,7 +28,7 @@ def some_of(*words: str) -> Check:
 
     def check(values: tuple[str, ...]) -> str | None:
         if unknown := [v for v in values if v not in words]:
-            return f"may hold {' and '.join(words)} only{meant(unknown[0], words, listed=False)}"
+            return f"may hold {', '.join(words[:-1])} and {words[-1]} only{meant(unknown[0], words, listed=False)}"
         return "names one twice" if len(set(values)) < len(values) else None
 
     return check
@@ -73,6 +73,28 @@ def listening(value: str) -> str | None:
     host, _, port = value.rpartition(":")
     fits = host and " " not in value and port.isascii() and port.isdigit() and int(port[:6]) <= 65_535
     return None if fits else "must be an address and a port such as 127.0.0.1:8089"
+
+
+def listening_or_none(value: str) -> str | None:
+    """As `listening`; empty is allowed."""
+    return listening(value) if value else None
+
+
+def addresses(value: str) -> str | None:
+    """Empty, or HOST:PORT separated by commas."""
+    bad = [one for one in value.split(",") if listening(one.strip())] if value else []
+    return f"must be addresses such as kafka:9092, separated by commas{f' ({bad[0]!r} is none)'}" if bad else None
+
+
+def topic_prefix(value: str) -> str | None:
+    """What Kafka allows in the name of a topic, with room for our own names behind it."""
+    fits = len(value) <= 200 and all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
+    return None if fits else "may hold letters, digits, dots, hyphens and underscores only"
+
+
+def sql_name(value: str) -> str | None:
+    fits = value[:1].isalpha() and value.isascii() and value.replace("_", "a").isalnum() and value == value.lower()
+    return None if fits and len(value) <= 60 else "must be small letters, digits and underscores"
 
 
 def meant(word: str, known: Iterable[str], *, listed: bool = True) -> str:

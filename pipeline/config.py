@@ -18,15 +18,19 @@ from typing import Any, get_type_hints
 
 from pipeline.checks import (
     Check,
+    addresses,
     between,
     clean_path,
     filled_line,
     filled_path,
     listening,
+    listening_or_none,
     meant,
     networks,
     one_of,
     some_of,
+    sql_name,
+    topic_prefix,
     web_address,
 )
 from pipeline.errors import ConfigError
@@ -34,7 +38,7 @@ from pipeline.errors import ConfigError
 FILE = "rasd.toml"
 ENVIRONMENT = "the environment"
 #: Sinks that are built in (`connectors.sinks`).
-SINKS = ("jsonl", "sqlite")
+SINKS = ("jsonl", "sqlite", "postgres")
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -56,9 +60,11 @@ def spans_of_time(values: tuple[str, ...]) -> str | None:
     return None if spans == sorted(set(spans)) else "must rise from one to the next"
 
 
-def setting(default: Any, doc: str, check: Check, *, path: bool = False) -> Any:
-    """A row of the table. path: a relative path in the file counts from the folder of the file."""
-    return field(default=default, metadata={"doc": doc, "check": check, "path": path})
+def setting(default: Any, doc: str, check: Check, *, path: bool = False, secret: bool = False) -> Any:
+    """A row of the table. path: a relative path in the file counts from the folder of the file. secret: never shown."""
+    return field(
+        default=default, repr=not secret, metadata={"doc": doc, "check": check, "path": path, "secret": secret}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +186,61 @@ class WebsubSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    servers: str = setting(
+        "", "Brokers as host:port, separated by commas; empty for the log without a broker.", addresses
+    )
+    prefix: str = setting("rasd.", "What the names of topics and consumer groups begin with.", topic_prefix)
+    partitions: int = setting(4, "Partitions of a topic when it is made.", between(1, 4096))
+    replication: int = setting(1, "Copies of a topic when it is made.", between(1, 9))
+    min_insync: int = setting(1, "Copies that must have a message before it counts as written.", between(1, 9))
+    retention_days: float = setting(30.0, "How long a topic keeps messages; 0 for ever.", between(0, 36_500))
+    compression: str = setting("zstd", "How messages are packed.", one_of("none", "gzip", "snappy", "lz4", "zstd"))
+    session_seconds: float = setting(
+        12.0, "A consumer that is silent for so long has its work given to others.", between(6, 300)
+    )
+    security: str = setting(
+        "plaintext",
+        "How brokers are spoken to.",
+        one_of("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    )
+    sasl_mechanism: str = setting(
+        "SCRAM-SHA-512", "How to log in, with sasl.", one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    )
+    username: str = setting("", "User, with sasl.", clean_path)
+    password: str = setting("", "Its password; better in a file.", clean_path, secret=True)
+    password_file: str = setting("", "File that holds the password.", clean_path, path=True)
+    ca_file: str = setting("", "Certificates (PEM) that brokers are checked against.", clean_path, path=True)
+    cert_file: str = setting("", "Certificate (PEM) that we show.", clean_path, path=True)
+    key_file: str = setting("", "Its key (PEM).", clean_path, path=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    instance: str = setting(
+        "", "Name that a worker keeps over restarts, so that it goes on at once; empty for the host's.", clean_path
+    )
+    health: str = setting(
+        "127.0.0.1:8090", "Address and port that answer /live, /ready and /metrics; empty for none.", listening_or_none
+    )
+    drain_seconds: float = setting(
+        6.0, "How long a process that is told to stop may finish what is under way.", between(0.5, 300)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresSettings:
+    dsn: str = setting(
+        "",
+        "The database, such as postgresql://rasd@db/rasd; a password is better in a file.",
+        clean_path,
+        secret=True,
+    )
+    password_file: str = setting("", "File that holds the password.", clean_path, path=True)
+    schema: str = setting("rasd", "Schema that holds the tables; made if it is not there.", sql_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, checked. `origins` says by name where each value comes from ("default" where nobody set it)."""
 
@@ -194,6 +255,9 @@ class Config:
     feeds: FeedSettings = field(default_factory=FeedSettings)
     warc: WarcSettings = field(default_factory=WarcSettings)
     websub: WebsubSettings = field(default_factory=WebsubSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    postgres: PostgresSettings = field(default_factory=PostgresSettings)
     file: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -226,6 +290,9 @@ SECTIONS: Mapping[str, type[Any]] = {
     "feeds": FeedSettings,
     "warc": WarcSettings,
     "websub": WebsubSettings,
+    "kafka": KafkaSettings,
+    "worker": WorkerSettings,
+    "postgres": PostgresSettings,
 }
 
 
@@ -240,6 +307,7 @@ class Setting:
     doc: str
     check: Check
     path: bool
+    secret: bool
 
     @property
     def name(self) -> str:
@@ -299,6 +367,20 @@ def load(path: Path | None = None, *, data: Path | None = None, environ: Mapping
     return Config(**sections, file=file, origins=origins)
 
 
+def secret(config: Config, name: str, file: str) -> str:
+    """The value of the secret setting `name`, else what stands in the file that setting `file` names; "" if neither.
+
+    Raises: ConfigError if the file cannot be read.
+    """
+    value, path = str(config.value(name)), str(config.value(file))
+    if value or not path:
+        return value
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(config.origin(file), None, f"{file} names {path}, which cannot be read: {e}") from e
+
+
 def check_files(config: Config) -> None:
     """Raises: ConfigError naming the setting whose file is not there."""
     name, file = "extract.gazetteer", config.extract.gazetteer
@@ -333,7 +415,7 @@ def _from_file(file: Path) -> Iterator[tuple[Setting, Any, int | None]]:
             try:
                 yield row, _located(row, _typed(row, value), file.parent), line
             except ValueError as e:
-                raise ConfigError(file, line, f"{row.name} {e}, not {_short(value)}") from e
+                raise ConfigError(file, line, f"{row.name} {e}{_instead(row, value)}") from e
 
 
 def _text_of(file: Path) -> str:
@@ -409,11 +491,11 @@ def _from_text(row: Setting, text: str, variable: str) -> Any:
         elif row.type == tuple[str, ...]:
             value = [word.strip() for word in text.split(",") if word.strip()]
     except ValueError as e:
-        raise ConfigError(ENVIRONMENT, None, f"{variable} must be {row.kind}, not {_short(text)}") from e
+        raise ConfigError(ENVIRONMENT, None, f"{variable} must be {row.kind}{_instead(row, text)}") from e
     try:
         return _located(row, _typed(row, value), None)
     except ValueError as e:
-        raise ConfigError(ENVIRONMENT, None, f"{variable} {e}, not {_short(text)}") from e
+        raise ConfigError(ENVIRONMENT, None, f"{variable} {e}{_instead(row, text)}") from e
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
@@ -442,6 +524,10 @@ def _located(row: Setting, value: Any, folder: Path | None) -> Any:
         return value
     path = Path(value).expanduser() if value.startswith("~") else Path(value)
     return str(folder / path) if folder else str(path)
+
+
+def _instead(row: Setting, value: object) -> str:
+    return "" if row.secret else f", not {_short(value)}"
 
 
 def _short(value: object) -> str:

@@ -40,7 +40,7 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = [
         {
             "name": row.name,
-            "value": config.value(row.name),
+            "value": "***" if row.secret and config.value(row.name) else config.value(row.name),
             "origin": config.origin(row.name),
             "default": row.default,
             "variable": row.variable,

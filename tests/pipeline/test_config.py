@@ -103,7 +103,7 @@ def test_lists_come_from_the_environment_with_commas(here: Path) -> None:
         ("[sinks]\nenabled = 'jsonl'\n", "some.toml:2: sinks.enabled must be a list of texts, not 'jsonl'"),
         (
             "[sinks]\nenabled = ['jsnl']\n",
-            "some.toml:2: sinks.enabled may hold jsonl and sqlite only (did you mean jsonl?), not ['jsnl']",
+            "some.toml:2: sinks.enabled may hold jsonl, sqlite and postgres only (did you mean jsonl?), not ['jsnl']",
         ),
         ("[data]\ndir = ''\n", "some.toml:2: data.dir must name a folder, not ''"),
         ('[data]\ndir = "a\\u0000"\n', "some.toml:2: data.dir holds the NUL character, not 'a\\x00'"),
@@ -144,7 +144,7 @@ def test_a_named_file_must_be_there(here: Path) -> None:
         ("RASD_RUN_BATCHES", "1", "unknown variable RASD_RUN_BATCHES (did you mean RASD_RUN_BATCH?)"),
         ("RASD_RUN_BATCH", "many", "RASD_RUN_BATCH must be a whole number, not 'many'"),
         ("RASD_RUN_BATCH", "0", "RASD_RUN_BATCH must lie between 1 and 10000, not '0'"),
-        ("RASD_SINKS_ENABLED", "csv", "RASD_SINKS_ENABLED may hold jsonl and sqlite only, not 'csv'"),
+        ("RASD_SINKS_ENABLED", "csv", "RASD_SINKS_ENABLED may hold jsonl, sqlite and postgres only, not 'csv'"),
     ],
 )
 def test_a_mistake_in_the_environment_is_told_with_the_variable(

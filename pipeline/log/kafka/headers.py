@@ -1,0 +1,49 @@
+"""What stands in a message's headers: what kind of record it is, its event time, and the trace that it belongs to.
+
+Payloads hold no wall-clock time, so that they replay to the same bytes; the time of writing is the message's own
+timestamp (CreateTime). The trace follows W3C Trace Context (https://www.w3.org/TR/trace-context/#traceparent-header).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+Headers = Sequence[tuple[str, bytes]]
+
+CONTENT_TYPE = ("content-type", b"application/json")
+SCHEMA, EVENT_TIME, TRACE = "rasd-schema", "rasd-event-time", "traceparent"
+
+
+def headers(schema: bytes, time: int | None, trace: bytes | None = None) -> list[tuple[str, bytes]]:
+    """Headers of a new message.
+
+    schema: as `rasd.article/1`. time: event time in ms since 1970. trace: the `traceparent` of the message that this
+    one was made from; None begins a trace.
+    """
+    out = [CONTENT_TYPE, (SCHEMA, schema), (TRACE, trace or new_trace())]
+    if time is not None:
+        out.append((EVENT_TIME, b"%d" % time))
+    return out
+
+
+def new_trace() -> bytes:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00".encode()
+
+
+def header(found: Iterable[tuple[str, bytes | None]] | None, name: str) -> bytes | None:
+    """The header's value, the last one if it stands there twice."""
+    value = None
+    for key, this in found or ():
+        if key == name and this is not None:
+            value = this
+    return value
+
+
+def event_time(found: Iterable[tuple[str, bytes | None]] | None) -> int | None:
+    """Event time in ms; None where there is none, or no number."""
+    value = header(found, EVENT_TIME)
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        return None
