@@ -91,7 +91,7 @@ def test_lists_come_from_the_environment_with_commas(here: Path) -> None:
         (
             "zzz = 3\n",
             "some.toml:1: unknown section [zzz] (there are data, log, run, sinks, dedupe, extract, archive, "
-            "fetch, feeds, warc, websub)",
+            "fetch, feeds, warc, websub, kafka, worker, postgres)",
         ),
         ("[log]\n[run]\nbatch = 'x'\n", "some.toml:3: run.batch must be a whole number, not 'x'"),
         ("[run]\nbatch = true\n", "some.toml:2: run.batch must be a whole number, not True"),

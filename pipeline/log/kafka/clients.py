@@ -1,4 +1,4 @@
-"""From the settings to a client's arguments, in kafka-python's words: the place where addresses and secrets are read."""
+"""From the settings to a client's arguments, in kafka-python's words. Addresses and secrets are read here."""
 
 from __future__ import annotations
 
