@@ -30,7 +30,7 @@ def headers(schema: bytes, time: int | None, trace: bytes | None = None) -> list
 
 
 def schema_of(value: bytes) -> bytes:
-    """The schema that a record of ours names, such as `rasd.event/1`: it stands in front of its texts; empty if none."""
+    """The schema that a record of ours names, such as `rasd.event/1`, read off its first bytes; empty if none."""
     found = _NAMED.search(value, 0, 200)
     return found[1] if found else b""
 
