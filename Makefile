@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: help demo test check bench faults fuzz format wheel clean
+.PHONY: help demo test check bench faults fuzz kafka format wheel clean
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -32,6 +32,9 @@ faults: $(READY) ## kill, stop and poison the pipeline at length, over a simulat
 
 fuzz: $(READY)   ## mutated articles and archives at length
 	$(BIN)/python -m bench.fuzz $(ARGS)
+
+kafka:           ## Apache Kafka on 127.0.0.1 until Ctrl-C (Java and Maven); ARGS="--nodes 3 --port 9092"
+	@$(PYTHON) scripts/kafka $(ARGS)
 
 bench: $(READY)  ## the numbers of the README; ARGS="--archive FILE" for an archive of your own
 	$(BIN)/python -m bench.run $(ARGS)

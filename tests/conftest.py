@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kafka.fixtures import kafka, kafka_config, kafka_environment, kafka_jars, prefix
+
+__all__ = ["kafka", "kafka_config", "kafka_environment", "kafka_jars", "prefix"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
