@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "topics": "pipeline.cli.topics:topics",
     "schema": "pipeline.cli.schema:schema",
     "doctor": "pipeline.cli.doctor:doctor",
+    "health": "pipeline.cli.health:health",
     "newsroom": "pipeline.cli.newsroom:newsroom",
 }
 #: Groups of commands: name → (what it is about, its commands).
