@@ -53,8 +53,8 @@ BASE = {
     "log.cleaner.dedupe.buffer.size": "16777216",
     "num.network.threads": "2",
     "num.io.threads": "4",
-    "broker.heartbeat.interval.ms": "1000",
-    "broker.session.timeout.ms": "6000",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",  # one that was killed is let in again only after that
 }
 
 
