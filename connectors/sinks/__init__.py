@@ -9,13 +9,15 @@ had happened.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 
 from connectors.sinks import jsonl, sqlite
 from connectors.sinks.jsonl import JsonlSink
 from connectors.sinks.sqlite import SqliteSink
+from pipeline.config import Config
 from pipeline.records import Record
 
 
@@ -53,15 +55,40 @@ class Sink(Protocol):
         """Gives files back; what was not flushed is forgotten."""
 
 
-#: Sinks by name; the argument is the data folder.
-SINKS: dict[str, Callable[[Path], Sink]] = {"jsonl": JsonlSink, "sqlite": SqliteSink}
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a sink keeps, in words for a person, and how to remove it all."""
 
-#: What each sink keeps in the data folder; removed when it is made anew.
-KEEPS: dict[str, tuple[str, ...]] = {
-    "jsonl": ("events",),
-    "sqlite": ("rasd.sqlite", "rasd.sqlite-wal", "rasd.sqlite-shm"),
+    names: tuple[str, ...]
+    remove: Callable[[], None]
+
+
+def _files(config: Config, *names: str) -> Kept:
+    """Files and folders of the data folder, those that are there."""
+    paths = [config.data_dir / name for name in names if (config.data_dir / name).exists()]
+
+    def remove() -> None:
+        for path in paths:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return Kept(tuple(map(str, paths)), remove)
+
+
+#: Sinks by name, made from the settings.
+SINKS: dict[str, Callable[[Config], Sink]] = {
+    "jsonl": lambda config: JsonlSink(config.data_dir),
+    "sqlite": lambda config: SqliteSink(config.data_dir),
 }
 
-#: What a sink's files are worth, in a few words, by the data folder and the committed state. Raise StorageError where
+#: What each sink keeps; removed when it is made anew. Raises where the sink would.
+KEEPS: dict[str, Callable[[Config], Kept]] = {
+    "jsonl": lambda config: _files(config, "events"),
+    "sqlite": lambda config: _files(config, "rasd.sqlite", "rasd.sqlite-wal", "rasd.sqlite-shm"),
+}
+
+#: What a sink's output is worth, in a few words, by the settings and the committed state. Raise StorageError where
 #: `resume` would, and touch nothing.
-CHECKS: dict[str, Callable[[Path, Mapping[str, bytes]], str]] = {"jsonl": jsonl.check, "sqlite": sqlite.check}
+CHECKS: dict[str, Callable[[Config, Mapping[str, bytes]], str]] = {
+    "jsonl": lambda config, committed: jsonl.check(config.data_dir, committed),
+    "sqlite": lambda config, committed: sqlite.check(config.data_dir, committed),
+}

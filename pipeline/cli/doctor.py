@@ -223,7 +223,7 @@ def _sinks(config: Config) -> Iterator[Finding]:
         for name in config.sinks.enabled:
             check = f"{name} output"
             try:
-                yield Finding(check, "ok", CHECKS[name](config.data_dir, log.state(consumer_of(name)) if log else {}))
+                yield Finding(check, "ok", CHECKS[name](config, log.state(consumer_of(name)) if log else {}))
             except (RasdError, sqlite3.Error, OSError) as e:
                 yield Finding(check, "fail", str(e))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 import typer
@@ -31,18 +30,18 @@ def reset(
 
     if sink not in KEEPS:
         raise typer.BadParameter(f"there are {', '.join(KEEPS)}", param_hint="SINK")
-    data = settings(ctx).data_dir
-    paths = [data / name for name in KEEPS[sink] if (data / name).exists()]
+    config = settings(ctx)
+    data = config.data_dir
+    kept = KEEPS[sink](config)
     if not yes:
-        typer.confirm(f"Remove {', '.join(map(str, paths)) or 'nothing'} and write {sink} anew?", abort=True, err=True)
+        typer.confirm(f"Remove {', '.join(kept.names) or 'nothing'} and write {sink} anew?", abort=True, err=True)
     with the_log(ctx, readonly=False) as log, runner_lock(data) as alone:
         if not alone:
             raise StorageError(f"another rasd process runs the stages of {data}: stop it first", reason="in-use")
         trimmed = [topic for topic in log.topics() if any(b.first > 0 for b in log.bounds(topic))]
         with log.transaction():
             log.forget(consumer_of(sink))
-        for path in paths:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        kept.remove()
     if trimmed:
         warn(f"the log was trimmed ({', '.join(trimmed)}): only what it still holds comes back")
     put(f"{sink} is empty now; `rasd run --once` writes it anew")

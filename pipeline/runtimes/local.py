@@ -80,7 +80,7 @@ def _runtime(
 ) -> Embedded:
     return Embedded(
         store,
-        [SINKS[name](config.data_dir) for name in config.sinks.enabled] if stages else [],
+        [SINKS[name](config) for name in config.sinks.enabled] if stages else [],
         pool,
         flow=flow_of(dt.timedelta(days=config.dedupe.window_days)) if stages else (),
         gazetteer=Path(config.extract.gazetteer) if config.extract.gazetteer else None,

@@ -19,6 +19,7 @@ from pathlib import Path
 from connectors.sinks import SINKS, Sink
 from connectors.sources.archives import Archive, Found, Options
 from pipeline import flow
+from pipeline.config import load
 from pipeline.log.sqlite import SqliteLog
 from pipeline.pool import Pool
 from pipeline.records import Article, Outcome, Record, Unique
@@ -120,7 +121,7 @@ def main(data: Path, archive: Path, batch: int) -> None:
             raise SystemExit("the killed process still holds its lock")
         store = SqliteLog(data / "log.sqlite")
         pool = Pool(2)
-        sinks = [SlowSink(make(data)) for make in SINKS.values()]
+        sinks = [SlowSink(SINKS[name](load(data=data, environ={}))) for name in ("jsonl", "sqlite")]
         runtime = Embedded(store, sinks, pool, flow=SLOW_FLOW, batch=batch, stop=stop)
         counts = runtime.run(SlowSource(Archive([archive], Options())))
         _mark()[0:1] = IDLE

@@ -85,7 +85,7 @@ def run(room: Path, data: Path, days: float) -> None:
         if not alone:
             raise SystemExit("the killed process still holds its lock")
         store = SqliteLog(config.log_file, synchronous="normal")
-        runtime = Embedded(store, [SINKS["sqlite"](data)], pool, flow=FAKE_FLOW, stop=stop)
+        runtime = Embedded(store, [SINKS["sqlite"](config)], pool, flow=FAKE_FLOW, stop=stop)
         counts = runtime.run(Live(for_a_while, clock=clock))
         pool.close()
         readers.close()

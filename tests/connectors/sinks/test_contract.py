@@ -17,6 +17,8 @@ import pytest
 
 from connectors.sinks import SINKS, Sink
 from connectors.sinks.jsonl import JsonlSink, open_append
+from connectors.sinks.sqlite import SqliteSink
+from pipeline.config import Config
 from pipeline.errors import StoragePaused
 from tests.connectors.sinks.builders import Message, claim, coded, coding, event, message, toll, unique, verdict
 from tests.connectors.sinks.runner import Killed, Runner
@@ -66,14 +68,14 @@ class Kind:
 
 
 KINDS = {
-    "jsonl": Kind(SINKS["jsonl"], jsonl_content, jsonl_standing),
-    "sqlite": Kind(SINKS["sqlite"], sqlite_content, sqlite_standing),
+    "jsonl": Kind(JsonlSink, jsonl_content, jsonl_standing),
+    "sqlite": Kind(SqliteSink, sqlite_content, sqlite_standing),
 }
 
 
 def test_every_sink_is_tested_here_and_is_named_as_it_is_registered() -> None:
     assert sorted(KINDS) == sorted(SINKS)
-    assert [SINKS[name](Path()).name for name in SINKS] == list(SINKS)
+    assert [SINKS[name](Config()).name for name in SINKS] == list(SINKS)
 
 
 @pytest.fixture(params=sorted(KINDS))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.sinks import SINKS
-from connectors.sinks.sqlite import open_readonly
+from connectors.sinks.jsonl import JsonlSink
+from connectors.sinks.sqlite import SqliteSink, open_readonly
 from tests.connectors.sinks.builders import claim, coded, event, message, toll, unique, verdict
 from tests.connectors.sinks.runner import Runner
 
@@ -36,13 +36,13 @@ def examples(language: str) -> list[str]:
 
 @pytest.mark.parametrize("query", examples("sql"))
 def test_queries_run(query: str, tmp_path: Path) -> None:
-    Runner(lambda: SINKS["sqlite"](tmp_path)).run(MESSAGES, 10)
+    Runner(lambda: SqliteSink(tmp_path)).run(MESSAGES, 10)
     with closing(open_readonly(tmp_path)) as db:
         assert db.execute(query).fetchall()
 
 
 def test_the_reader_of_json_lines_finds_what_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Runner(lambda: SINKS["jsonl"](tmp_path / "rasd-data")).run(MESSAGES, 10)
+    Runner(lambda: JsonlSink(tmp_path / "rasd-data")).run(MESSAGES, 10)
     monkeypatch.chdir(tmp_path)
     names: dict[str, dict[str, object]] = {}
     (example,) = examples("python")
@@ -52,7 +52,7 @@ def test_the_reader_of_json_lines_finds_what_stands(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("kind", ["table", "view"])
 def test_every_table_and_view_is_on_the_page(kind: str, tmp_path: Path) -> None:
-    Runner(lambda: SINKS["sqlite"](tmp_path)).run([], 10)
+    Runner(lambda: SqliteSink(tmp_path)).run([], 10)
     with closing(open_readonly(tmp_path)) as db:
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = ?", (kind,))]
     assert [name for name in names if f"`{name}`" not in PAGE] == []

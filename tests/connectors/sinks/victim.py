@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from connectors.sinks import SINKS
+from pipeline.config import load
 from pipeline.log.sqlite import SqliteLog
 from tests.connectors.sinks.builders import Message, coded, event, message, toll, unique
 
@@ -30,7 +31,7 @@ def messages() -> list[Message]:
 
 def main(kind: str, data: Path) -> None:
     log = SqliteLog(data / "log.sqlite")
-    sink = SINKS[kind](data)
+    sink = SINKS[kind](load(data=data))
     sink.resume(log.state(kind))
     position = log.state("position")
     mine = [m for m in messages() if m[0] in sink.topics]
