@@ -58,6 +58,11 @@ class Stopped(Exception):
     """The run was asked to stop while it waited for something."""
 
 
+def given_up(why: Stalled) -> Made:
+    """What an article comes to that stalled or killed its process alone as well."""
+    return Made(what="reject", failure=Failure(why.reason, f"extraction {why}", retryable=True))
+
+
 def reject_of(message: Message, stage: str, failure: Failure) -> Reject:
     """The reject that keeps a message whole, with where it stood."""
     cut = len(message.value) > KEEP_BYTES
@@ -172,6 +177,12 @@ class Overlay(Mapping[str, bytes]):
     def clear(self) -> None:
         self.changes.clear()
 
+    def settle(self, changes: Mapping[str, bytes]) -> None:
+        """Takes off what is stored by now, unless it was changed again."""
+        for key, value in changes.items():
+            if self.changes.get(key) is value:
+                del self.changes[key]
+
     def __getitem__(self, key: str) -> bytes:
         if key not in self.changes:
             return self.stored[key]
@@ -240,7 +251,7 @@ class PooledTurn:
             try:
                 out += self._await(future)
             except Stalled as e:
-                out.append(Made(what="reject", failure=Failure(e.reason, f"extraction {e}", retryable=True)))
+                out.append(given_up(e))
         return out
 
     def _await(self, future: Future[list[Made]]) -> list[Made]:
@@ -322,7 +333,7 @@ class SinkTurn:
         for reader, messages in batches:
             for message in messages:
                 try:
-                    self.sink.write(_decode(reader.topic, message.value), message.value)
+                    self.sink.write(decoded(reader.topic, message.value), message.value)
                 except RasdError as e:
                     if isinstance(e, StoragePaused):
                         raise
@@ -337,7 +348,8 @@ class SinkTurn:
                 reader.commit(messages)
 
 
-def _decode(topic: Topic, value: bytes) -> Record:
+def decoded(topic: Topic, value: bytes) -> Record:
+    """The record of a topic's message. Raises: WireError."""
     if topic is EVENTS:
         return wire.decode_coded(value)
     return wire.decode(topic.carries[0], value)
@@ -403,9 +415,16 @@ def append_found(store: SqliteLog, pairs: Sequence[tuple[Entry | Article | Rejec
                 store.change(REJECTED, {mark: b"1"})
                 store.append(REJECTS.name, REJECTS.key(record), value)
         else:
-            topic = ENTRIES if isinstance(record, Entry) else ARTICLES
-            at = record.published
-            store.append(topic.name, topic.key(record), value, None if at is None else int(at.timestamp() * 1000))
+            topic, key, time_ = addressed(record)
+            store.append(topic.name, key, value, time_)
+
+
+def addressed(record: Entry | Article | Reject) -> tuple[Topic, str | None, int | None]:
+    """Where a record that a source found goes: topic, key, event time in ms."""
+    if isinstance(record, Reject):
+        return REJECTS, REJECTS.key(record), None
+    topic, at = (ENTRIES if isinstance(record, Entry) else ARTICLES), record.published
+    return topic, topic.key(record), None if at is None else int(at.timestamp() * 1000)
 
 
 def mark_of(reject: Reject) -> str:

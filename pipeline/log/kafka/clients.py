@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config import Config, secret
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, StorageError
 from pipeline.topics import PREFIX
 
 HEADROOM = 500_000  # bytes of a message beyond our own limit: headers, key, framing
@@ -41,7 +42,12 @@ class Cluster:
 
     def common(self) -> dict[str, Any]:
         """Arguments that producers, consumers and admin clients of kafka-python share."""
-        return {"bootstrap_servers": list(self.servers), "client_id": "rasd", **self.security}
+        return {
+            "bootstrap_servers": list(self.servers),
+            "client_id": "rasd",
+            "reconnect_backoff_max_ms": 1000,  # a broker that restarts is back in seconds, not in half a minute
+            **self.security,
+        }
 
     def producer(self) -> dict[str, Any]:
         """Idempotent, acknowledged by all copies in sync; messages up to the limit."""
@@ -81,6 +87,17 @@ def cluster_of(config: Config) -> Cluster:
         session_seconds=kafka.session_seconds,
         security=_security(config),
     )
+
+
+def need_library() -> None:
+    """Raises: StorageError where kafka-python is not installed. Silences its own talk of every try to connect, but for
+    -vv: what matters is said once by whoever waits."""
+    try:
+        import kafka  # noqa: F401
+    except ImportError as e:
+        raise StorageError("Kafka needs more packages: install rasd[kafka]", reason="not-installed") from e
+    if logging.getLogger().getEffectiveLevel() > logging.INFO:
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def _security(config: Config) -> dict[str, Any]:
