@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "replay": "pipeline.cli.replay:replay",
     "run": "pipeline.cli.run:run",
     "fetch": "pipeline.cli.fetch:fetch",
+    "sink": "pipeline.cli.sink:sink",
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",
     "extract": "pipeline.cli.extract:extract",

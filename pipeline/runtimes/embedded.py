@@ -32,7 +32,7 @@ from pipeline.topics import EVENTS, REJECTS, TOPICS
 
 T = TypeVar("T")
 log = logging.getLogger("rasd.flow")
-_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES}
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES}
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class Embedded:
                     mend()
                 done = write()
             except (StoragePaused, OSError) as e:
-                if isinstance(e, OSError) and e.errno not in _PASSING:
+                if isinstance(e, OSError) and e.errno not in PASSING:
                     raise
                 if refused is None:
                     log.warning("paused: %s. Nothing is lost; trying again every %g s", e, self.pause_seconds)
