@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
-import msgspec
 import orjson
 
 from connectors.sinks import rows
+from connectors.sinks.decide import Changes, Known, Stored, codings_of, decide
 from connectors.sinks.rows import Row
-from connectors.sinks.standing import bounded, listed
-from pipeline.records import Coding, Event, Record, Toll, Unique, Verdict
+from pipeline.records import Coding, Event, Record
 
-Order = tuple[int, int]  # revision, generation
-Key = tuple[str, int]  # article id, revision
-
-_DECODERS: dict[str, msgspec.json.Decoder[Event] | msgspec.json.Decoder[Toll]] = {
-    "event": msgspec.json.Decoder(Event),
-    "toll": msgspec.json.Decoder(Toll),
-}
 _TABLE = {"event": "events", "toll": "tolls"}
-_CHILDREN = ("claims", "claim_groups", "places", "actors", "sources")
-
-
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    record: Event | Toll
-    json: str
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the file holds of the articles that a batch codes; kept up to date while the batch is loaded.
-
-    codings: ids of each coding, by article and order. staged: records that wait, by article revision and id.
-    stored: articles and revisions with rows in table `staged`. ids: events and tolls that have a row.
-    """
-
-    codings: dict[str, dict[Order, frozenset[str]]] = field(default_factory=dict)
-    staged: dict[Key, dict[tuple[str, str], _Staged]] = field(default_factory=dict)
-    stored: set[Key] = field(default_factory=set)
-    ids: set[tuple[str, str]] = field(default_factory=set)
+_LISTS = ("claims", "claim_groups", "places", "actors", "sources")
 
 
 class Loader:
@@ -50,152 +21,98 @@ class Loader:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._known = _Known()
-        self._rows: dict[str, list[Row]] = {}
-        self._touched: set[str] = set()  # articles and ids with rows not yet in the file
 
     def load(self, messages: Sequence[tuple[Record, bytes]]) -> None:
-        self._look_up([record for record, _ in messages if isinstance(record, Coding)])
-        fresh: dict[Key, dict[tuple[str, str], _Staged]] = {}
-        for record, value in messages:
-            json = value.decode("utf-8", "replace")
-            match record:
-                case Unique():
-                    self._add("articles", rows.article_row(record))
-                case Verdict():
-                    self._add("verdicts", rows.verdict_row(record, json))
-                case Event() | Toll():
-                    staged = _Staged(record, json)
-                    key = (record.article_id, bounded(record.revision))
-                    for sets in (self._known.staged, fresh):
-                        sets.setdefault(key, {})[record.kind, record.id] = staged
-                case Coding():
-                    self._close_set(record, json)
-                    fresh.pop((record.article_id, bounded(record.revision)), None)
-        for (article, revision), waiting in fresh.items():
-            for (kind, id), held in waiting.items():
-                self._add("staged", (article, revision, id, kind, held.json))
-        self._drain()
+        self._write(decide(self._look_up(codings_of(messages)), messages))
 
-    # -- what the file holds -----------------------------------------------------------------------------------------
-
-    def _look_up(self, codings: Sequence[Coding]) -> None:
-        known = self._known
+    def _look_up(self, codings: Sequence[Coding]) -> Known:
+        known = Known()
         articles = _json({c.article_id for c in codings})
-        for article, revision, generation, json in self._db.execute(
-            "SELECT article_id, revision, generation, json FROM codings WHERE article_id IN"
-            " (SELECT value FROM json_each(?))",
-            (articles,),
+        among = "article_id IN (SELECT value FROM json_each(?))"
+        for found in self._db.execute(
+            f"SELECT article_id, revision, generation, json FROM codings WHERE {among}", (articles,)
         ):
-            coding = orjson.loads(json)
-            named = frozenset((*coding.get("event_ids", ()), *coding.get("toll_ids", ())))
-            known.codings.setdefault(article, {})[revision, generation] = named
-        for article, revision, id, kind, json in self._db.execute(
-            "SELECT article_id, revision, id, record, json FROM staged WHERE article_id IN"
-            " (SELECT value FROM json_each(?))",
-            (articles,),
+            known.add_coding(*found)
+        for found in self._db.execute(
+            f"SELECT article_id, revision, id, record, json FROM staged WHERE {among}", (articles,)
         ):
-            staged = _Staged(_DECODERS[kind].decode(json), json)
-            known.staged.setdefault((article, revision), {})[kind, id] = staged
-            known.stored.add((article, revision))
+            known.add_staged(*found)
         for kind, ids in (
             ("event", {id for c in codings for id in c.event_ids}),
             ("toll", {id for c in codings for id in c.toll_ids}),
         ):
-            query = f"SELECT id FROM {_TABLE[kind]} WHERE id IN (SELECT value FROM json_each(?))"
-            known.ids.update((kind, id) for (id,) in self._db.execute(query, (_json(ids),)))
-
-    # -- one set -----------------------------------------------------------------------------------------------------
-
-    def _close_set(self, coding: Coding, json: str) -> None:
-        """Decides as `standing.settle` does, and keeps what it does not let stand in `history`."""
-        article, order = coding.article_id, (bounded(coding.revision), bounded(coding.generation))
-        records = self._known.staged.pop((article, order[0]), {})
-        if (article, order[0]) in self._known.stored:
-            self._known.stored.discard((article, order[0]))
-            self._db.execute("DELETE FROM staged WHERE article_id = ? AND revision = ?", (article, order[0]))
-        ids = frozenset(listed(coding))
-        codings = self._known.codings.setdefault(article, {})
-        if codings.get(order) == ids:
-            return
-        wanted = {("event", id) for id in coding.event_ids} | {("toll", id) for id in coding.toll_ids}
-        found = [staged for key, staged in records.items() if key in wanted]
-        newest = not any(other > order for other in codings)
-        if not newest:
-            for s in found:
-                self._add("history", (s.record.id, s.record.kind, *order, article, s.json))
-        else:
-            if codings:
-                self._retract(article, order, wanted)
-            self._make_room(found, order)
-            for s in found:
-                self._add_record(s, order[1])
-        codings[order] = ids
-        self._add("codings", rows.coding_row(coding, json, newest=newest))
-        self._touched.add(article)
-
-    def _retract(self, article: str, order: Order, wanted: set[tuple[str, str]]) -> None:
-        """Marks what stands of the article and is no longer wanted; older codings of it are no longer the newest."""
-        if article in self._touched:
-            self._drain()
-        self._db.execute("UPDATE codings SET newest = 0 WHERE article_id = ? AND newest", (article,))
-        for kind, table in _TABLE.items():
-            standing = self._db.execute(f"SELECT id FROM {table} WHERE article_id = ? AND NOT retracted", (article,))
-            dropped = [id for (id,) in standing.fetchall() if (kind, id) not in wanted]
-            self._db.executemany(
-                f"UPDATE {table} SET retracted = 1, retracted_revision = ?, retracted_generation = ? WHERE id = ?",
-                [(*order, id) for id in dropped],
-            )
-            self._delete_children(dropped)
-
-    def _make_room(self, found: Sequence[_Staged], order: Order) -> None:
-        """Moves what the file said of these records before into `history`."""
-        replaced = [s.record for s in found if (s.record.kind, s.record.id) in self._known.ids]
-        if not replaced:
-            return
-        if any(r.id in self._touched for r in replaced):
-            self._drain()
-        for kind, table in _TABLE.items():
-            self._db.executemany(
-                f"INSERT OR IGNORE INTO history SELECT id, '{kind}', revision, generation, article_id, json"
-                f" FROM {table} WHERE id = ? AND (revision, generation) <> (?, ?)",
-                [(r.id, *order) for r in replaced if r.kind == kind],
-            )
-        self._delete_children([r.id for r in replaced])
-
-    def _delete_children(self, ids: Sequence[str]) -> None:
-        for table in _CHILDREN if ids else ():
-            self._db.executemany(f"DELETE FROM {table} WHERE record_id = ?", [(id,) for id in ids])
+            for id, article, revision, generation, retracted in self._db.execute(
+                f"SELECT id, article_id, revision, generation, retracted FROM {_TABLE[kind]} WHERE {among}"
+                " OR id IN (SELECT value FROM json_each(?))",
+                (articles, _json(ids)),
+            ):
+                known.rows[kind, id] = Stored(article, (revision, generation), bool(retracted))
+        return known
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
-    def _add_record(self, staged: _Staged, generation: int) -> None:
-        record = staged.record
-        if isinstance(record, Event):
-            self._add("events", rows.event_row(record, generation, staged.json))
-            self._extend("actors", rows.actor_rows(record))
-        else:
-            self._add("tolls", rows.toll_row(record, generation, staged.json))
-        self._extend("claims", rows.claim_rows(record))
-        self._extend("claim_groups", rows.group_rows(record))
-        self._extend("places", rows.place_rows(record))
-        self._extend("sources", rows.source_rows(record))
-        self._known.ids.add((record.kind, record.id))
-        self._touched.add(record.id)
+    def _write(self, changes: Changes) -> None:
+        self._make_room(changes)
+        self._put("articles", (rows.article_row(unique) for unique in changes.articles.values()))
+        self._put("verdicts", (rows.verdict_row(v, json) for v, json in changes.verdicts.values()))
+        self._put("codings", (rows.coding_row(c, json, newest=new) for c, json, new in changes.codings.values()))
+        events: list[Row] = []
+        tolls: list[Row] = []
+        for placed in changes.placed.values():
+            record, json, taken_back = placed.staged.record, placed.staged.json, placed.retracted
+            if isinstance(record, Event):
+                events.append(rows.event_row(record, placed.generation, json, taken_back))
+            else:
+                tolls.append(rows.toll_row(record, placed.generation, json, taken_back))
+        self._put("events", events)
+        self._put("tolls", tolls)
+        listed = [record for laid in changes.lists.values() for record in laid]
+        self._put("claims", (row for r in listed for row in rows.claim_rows(r)))
+        self._put("claim_groups", (row for r in listed for row in rows.group_rows(r)))
+        self._put("places", (row for r in listed for row in rows.place_rows(r)))
+        self._put("actors", (row for r in listed for row in rows.actor_rows(r)))
+        self._put("sources", (row for r in listed for row in rows.source_rows(r)))
+        self._put(
+            "staged",
+            (
+                (article, revision, id, kind, held.json)
+                for (article, revision), held_by in changes.waiting.items()
+                for (kind, id), held in held_by.items()
+            ),
+        )
 
-    def _add(self, table: str, row: Row) -> None:
-        self._rows.setdefault(table, []).append(row)
+    def _make_room(self, changes: Changes) -> None:
+        """What stood before and does so no longer: into the history, marked or gone."""
+        for kind, table in _TABLE.items():
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO history SELECT id, '{kind}', revision, generation, article_id, json"
+                f" FROM {table} WHERE id = ?",
+                [(id,) for id in changes.copied(kind)],
+            )
+            self._db.executemany(
+                f"UPDATE {table} SET retracted = 1, retracted_revision = ?, retracted_generation = ? WHERE id = ?",
+                [(*order, id) for (k, id), order in changes.retracted.items() if k == kind],
+            )
+        for over, words in ((False, "INSERT OR IGNORE"), (True, "INSERT OR REPLACE")):
+            self._db.executemany(
+                f"{words} INTO history VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (*version, past.article, past.json)
+                    for version, past in changes.history.items()
+                    if past.json is not None and past.over == over
+                ],
+            )
+        self._db.executemany(
+            "UPDATE codings SET newest = 0 WHERE article_id = ? AND newest", [(id,) for id in changes.outdated]
+        )
+        self._db.executemany("DELETE FROM staged WHERE article_id = ? AND revision = ?", changes.closed)
+        for table in _LISTS:
+            self._db.executemany(f"DELETE FROM {table} WHERE record_id = ?", [(id,) for id in changes.cleared])
 
-    def _extend(self, table: str, more: Iterable[Row]) -> None:
-        self._rows.setdefault(table, []).extend(more)
-
-    def _drain(self) -> None:
-        for table, added in self._rows.items():
-            if added:
-                marks = ",".join("?" * len(added[0]))
-                self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", added)
-        self._rows.clear()
-        self._touched.clear()
+    def _put(self, table: str, added: Iterable[Row]) -> None:
+        if added := list(added):
+            marks = ",".join("?" * len(added[0]))
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", added)
 
 
 def _json(ids: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from connectors.sinks.standing import bounded
 from pipeline.records import Article, Claim, Coding, Event, Place, Toll, Unique, Verdict
@@ -37,32 +37,46 @@ def coding_row(c: Coding, json: str, *, newest: bool) -> Row:
     )
 
 
-def event_row(e: Event, generation: int, json: str) -> Row:
+def event_row(e: Event, generation: int, json: str, retracted: tuple[int, int] | None = None) -> Row:
     date = e.date
     return (
-        *(e.id, 0, None, None, e.article_id, bounded(e.revision), generation, e.realis, e.event_type, e.sub_event_type),
+        *(
+            e.id,
+            *_taken_back(retracted),
+            e.article_id,
+            bounded(e.revision),
+            generation,
+            e.realis,
+            e.event_type,
+            e.sub_event_type,
+        ),
         *(day(date.start), day(date.end), date.precision, date.basis, *_where(e.places), int(e.civilian_targeting)),
         *(e.evidence[0].quote if e.evidence else None, e.confidence),
         *(e.url, e.outlet, e.language, moment(e.published), json),
     )
 
 
-def toll_row(t: Toll, generation: int, json: str) -> Row:
+def toll_row(t: Toll, generation: int, json: str, retracted: tuple[int, int] | None = None) -> Row:
     return (
-        *(t.id, 0, None, None, t.article_id, bounded(t.revision), generation),
+        *(t.id, *_taken_back(retracted), t.article_id, bounded(t.revision), generation),
         *(day(t.period.start), day(t.period.end), *_where(t.places)),
         *(t.evidence[0].quote if t.evidence else None, t.confidence),
         *(t.url, t.outlet, t.language, moment(t.published), json),
     )
 
 
-def claim_rows(r: Event | Toll) -> Iterator[Row]:
+def joined(values: Sequence[str | int]) -> str:
+    return ",".join(map(str, values))
+
+
+def claim_rows(r: Event | Toll, several: Callable[[Sequence[str | int]], str] = joined) -> Iterator[Row]:
+    """several: how the database writes a list down in one column."""
     for idx, c in enumerate(r.casualties):
         start, end = c.span
         yield (
             *(r.id, idx, r.kind, r.article_id, c.outcome, people(c.count), c.unit, people(c.low), people(c.high)),
-            *(c.hedge, ",".join(sorted({s.id for s in c.group})), _names(c), c.category, whole(c.part_of)),
-            *(int(c.primary), ",".join(map(str, c.sources)), bounded(start), bounded(end), _quote(r, start, end)),
+            *(c.hedge, several(sorted({s.id for s in c.group})), _names(c), c.category, whole(c.part_of)),
+            *(int(c.primary), several(c.sources), bounded(start), bounded(end), _quote(r, start, end)),
             len(c.mentions),
         )
 
@@ -107,6 +121,10 @@ def whole(number: int | None) -> int | None:
 def people(number: int | None) -> int | None:
     """The number, or null for one that cannot count people (the record's JSON keeps it)."""
     return number if number is not None and 0 <= number <= PEOPLE else None
+
+
+def _taken_back(by: tuple[int, int] | None) -> Row:
+    return (0, None, None) if by is None else (1, *by)
 
 
 def _where(places: tuple[Place, ...]) -> Row:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.sinks.decide import Changes
 from connectors.sinks.load import Loader
 from connectors.sinks.sqlite import SqliteSink, article_of, check, event_of, open_readonly
 from pipeline.errors import RasdError, StorageError, StoragePaused
@@ -410,19 +411,20 @@ def test_a_full_disk_pauses_rolls_back_and_loses_nothing(tmp_path: Path) -> None
 def test_a_batch_that_fails_half_way_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = SqliteSink(tmp_path)
     sink.resume({})
-    whole = Loader._drain
+    whole = Loader._make_room
 
-    def half(loader: Loader) -> None:
-        whole(loader)
+    def half(loader: Loader, changes: Changes) -> None:
+        whole(loader, changes)
+        loader._put("staged", [("a", 1, "e", "event", "{}")])
         raise MemoryError
 
-    monkeypatch.setattr(Loader, "_drain", half)
+    monkeypatch.setattr(Loader, "_make_room", half)
     feed(sink, coded(event()))
     with pytest.raises(MemoryError):
         sink.flush()
-    assert ask(tmp_path, "SELECT id FROM events") == []
+    assert ask(tmp_path, "SELECT id FROM staged") == []
     sink.resume({})
-    assert ask(tmp_path, "SELECT id FROM events") == []
+    assert ask(tmp_path, "SELECT id FROM staged") == []
 
 
 def test_a_locked_file_pauses_and_loses_nothing(tmp_path: Path) -> None:
