@@ -39,6 +39,7 @@ SILENCE_SECONDS = 10.0  # without any acknowledgement before that is said
 AGAIN_SECONDS = 1.0  # between two tries to connect
 CONNECT_SECONDS = 5.0  # for one of them
 END_SECONDS = 1.5  # for a connection's thread to end
+MISSING_SECONDS = 3.0  # for which a topic just made may not be known to every broker
 BATCH_BYTES = 128 * 1024  # of a partition, packed together: bench/kafka_producer.py
 LINGER_MS = 5
 OVERHEAD = 200  # bytes that a message takes besides its key and value, about: headers, framing
@@ -85,6 +86,7 @@ class Producer:
         self._refused: Exception | None = None
         self._closed = self._said = False
         self._heard, self._said_at = clock.monotonic(), 0.0
+        self._missing_since: float | None = None
         self._ended = threading.Event()
         need_library()
         self._keeper = threading.Thread(target=self._keep, name="rasd-kafka-producer", daemon=True)
@@ -334,10 +336,12 @@ class Producer:
                 kafka, connection = self._kafka, self._connections
             if kafka is None:
                 kafka = self._connect()
+            if topics and not self._are_there(topics):
+                return False
             for topic in topics:
                 kafka.partitions_for(topic)
         except (KafkaError, OSError) as e:
-            self._could_not(kafka, topics, e)
+            self._could_not(kafka, e)
             return False
         with self._lock:
             if connection != self._connections or self._closed:
@@ -364,32 +368,35 @@ class Producer:
             metrics_enabled=False,
         )
 
-    def _could_not(self, kafka: Any, topics: set[str], error: Exception) -> None:
+    def _could_not(self, kafka: Any, error: Exception) -> None:
         if kafka is not None and kafka is not self._kafka:
             _end(kafka)
-        fault = _fault(error, self._servers())
-        if fault is None and kafka is not None and (missing := self._missing(topics)):
-            names = ", ".join(sorted(missing))
-            fault = StorageError(f"{self._servers()}: no topic {names}: run `rasd topics create`", reason="no-topic")
-        if fault is not None:
+        if (fault := _fault(error, self._servers())) is not None:
             self._give_up(fault)
         else:
             log.debug("%s: %s", type(error).__name__, error)
             self._say_silent()
 
-    def _missing(self, topics: set[str]) -> set[str]:
-        """Which of the topics there are none of; empty if nobody answers."""
+    def _are_there(self, topics: set[str]) -> bool:
+        """Whether the topics exist; gives up if they do not for a while. Asked beforehand, for the client's own asking
+        (3.0.12) makes a topic wherever brokers allow that, whatever `allow_auto_create_topics` says."""
         from kafka import KafkaAdminClient
-        from kafka.errors import KafkaError
 
+        admin = KafkaAdminClient(**self.cluster.common(), bootstrap_timeout_ms=CONNECT_SECONDS * 1000)
         try:
-            admin = KafkaAdminClient(**self.cluster.common(), bootstrap_timeout_ms=CONNECT_SECONDS * 1000)
-            try:
-                return topics - set(admin.list_topics())
-            finally:
-                admin.close()
-        except (KafkaError, OSError):
-            return set()
+            missing = topics - set(admin.list_topics())
+        finally:
+            admin.close()
+        if not missing:
+            self._missing_since = None
+            return True
+        self._missing_since = self._missing_since or clock.monotonic()
+        if clock.monotonic() - self._missing_since > MISSING_SECONDS:
+            names = ", ".join(sorted(missing))
+            self._give_up(
+                StorageError(f"{self._servers()}: no topic {names}: run `rasd topics create`", reason="no-topic")
+            )
+        return False
 
     def _watch(self) -> None:
         with self._lock:

@@ -1,0 +1,244 @@
+"""Reading from Kafka as from any log: by topic, partition and offset, outside of consumer groups.
+
+- `written` is the message's timestamp, `time` stands in its header. `offset_at` can only search by time of writing.
+- Offsets have gaps (transactions, compaction): messages say where they stand, counts by offsets are upper bounds.
+- An offset that retention has removed reads on from the first message still kept.
+- A message without a value (a deletion mark of somebody else's; we write none) has the value b"", so that a reader that
+  decodes it rejects it and says so. A key that is no UTF-8 is shown with U+FFFD in place of what is not.
+- Brokers that do not answer are an error after `seconds`, never a hang.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time as clock
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.errors import StorageError
+from pipeline.log import Bounds, Message
+from pipeline.log.kafka.clients import Cluster, need_library
+from pipeline.log.kafka.headers import event_time
+from pipeline.topics import TOPICS
+
+FETCH_BYTES = 1_000_000  # of a partition per request; a larger message comes all the same, alone
+FETCH_WAIT_MS = 50  # for which a broker may keep a request while nothing is new; another partition waits so long
+
+
+class KafkaLog:
+    """See the module. One instance belongs to one thread; a context manager.
+
+    seconds: for brokers to answer. Raises: StorageError (reason "no-broker") naming the servers, from every method.
+    """
+
+    def __init__(self, cluster: Cluster, *, seconds: float = 8.0) -> None:
+        need_library()
+        from kafka import KafkaConsumer
+
+        self.cluster, self._seconds = cluster, seconds
+        self._places: dict[Any, int] = {}  # by TopicPartition: the offset behind what was read last
+        self._partitions: dict[str, int] = {}
+        self._admin_client: Any = None
+        with self._answers():
+            self._consumer = KafkaConsumer(
+                **{
+                    **cluster.consumer(),
+                    **self._patience(),
+                    "group_id": None,
+                    "max_partition_fetch_bytes": FETCH_BYTES,
+                    "fetch_max_wait_ms": FETCH_WAIT_MS,
+                    "metrics_enabled": False,
+                }
+            )
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=1000)
+        if self._admin_client is not None:
+            self._admin_client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    # -- topics ------------------------------------------------------------------------------------------------------
+
+    def topics(self) -> dict[str, int]:
+        """Partitions by our topic name, of those of our topics that are there."""
+        names = {self.cluster.topic(name): name for name in TOPICS}
+        with self._answers():
+            there = [t for t in self._admin().list_topics() if t in names]
+            rows = self._admin().describe_topics(there) if there else []
+        self._partitions = {names[row["name"]]: len(row["partitions"]) for row in rows if row["partitions"]}
+        return dict(sorted(self._partitions.items()))
+
+    def bounds(self, topic: str) -> list[Bounds]:
+        places = [self._place(topic, p) for p in range(self._count(topic, fresh=True))]
+        if not places:
+            return []
+        with self._answers():
+            first = self._consumer.beginning_offsets(places, timeout_ms=self._ms())
+            end = self._consumer.end_offsets(places, timeout_ms=self._ms())
+        sizes = self._sizes(topic)
+        return [
+            Bounds(p.partition, first[p], end[p], end[p] - first[p], sizes.get(p.partition, 0) if end[p] else 0)
+            for p in places
+        ]
+
+    def first_offset(self, topic: str, partition: int) -> int:
+        """Offset of the first message still kept; `next_offset` where there is none."""
+        return self._offset(topic, partition, "beginning_offsets")
+
+    def next_offset(self, topic: str, partition: int) -> int:
+        return self._offset(topic, partition, "end_offsets")
+
+    def offset_at(self, topic: str, partition: int, time: int) -> int:
+        """Offset of the first message written at `time` (ms) or later, by its timestamp; `next_offset` if none."""
+        if partition >= self._count(topic):
+            return 0
+        place = self._place(topic, partition)
+        with self._answers():
+            found = self._consumer.offsets_for_times({place: time}, timeout_ms=self._ms())[place]
+        return self.next_offset(topic, partition) if found is None else int(found.offset)
+
+    def consumers(self) -> list[tuple[str, str, int, int]]:
+        """(consumer, topic, partition, next offset) of all groups of ours that have committed any."""
+        from pipeline.log.kafka.groups import Groups
+
+        with self._answers(), Groups(self.cluster, seconds=self._seconds) as groups:
+            found = groups.all()
+        return sorted((g.name, t, p, offset) for g in found for (t, p), offset in g.committed.items() if t in TOPICS)
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
+        """As `Log.read`; reading on where the last call ended costs no request but for what is not fetched yet."""
+        if limit < 1 or partition >= self._count(topic):
+            return []
+        place = self._place(topic, partition)
+        out: list[Message] = []
+        with self._answers():
+            self._attend({place: offset})
+            end = self._consumer.highwater(place) or 0
+            deadline = clock.monotonic() + self._seconds
+            while len(out) < limit:
+                at = self._position(place)
+                if at >= end:
+                    end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
+                    if max(at, offset) >= end:
+                        break
+                found = self._poll(200, limit - len(out))
+                out += [m for m in found if m.offset >= offset]
+                if found or self._position(place) > at:
+                    deadline = clock.monotonic() + self._seconds
+                elif clock.monotonic() > deadline:
+                    raise self._unreachable(f"{place.topic}[{partition}]@{at} cannot be read")
+        return out
+
+    def scan(self, topic: str) -> Iterator[Message]:
+        for partition in range(self._count(topic, fresh=True)):
+            offset = 0
+            while batch := self.read(topic, partition, offset, 256):
+                yield from batch
+                offset = batch[-1].offset + 1
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _attend(self, wanted: Mapping[Any, int]) -> None:
+        """Makes the consumer read these places, from these offsets on, and no others."""
+        if new := [p for p in wanted if p not in self._places]:
+            self._consumer.assign([*self._places, *new])
+        for place, offset in wanted.items():
+            if self._places.get(place) != offset:
+                end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
+                self._consumer.seek(place, max(0, min(offset, end)))  # beyond the end it would begin anew
+                self._places[place] = offset
+        paused = self._consumer.paused()
+        self._consumer.pause(*(p for p in self._places if p not in wanted and p not in paused))
+        self._consumer.resume(*(p for p in wanted if p in paused))
+
+    def _poll(self, milliseconds: int, limit: int) -> list[Message]:
+        out = []
+        for place, records in self._consumer.poll(milliseconds, max_records=limit).items():
+            self._places[place] = max(self._places[place], records[-1].offset + 1)
+            out += [message_of(self.cluster, record) for record in records]
+        return out
+
+    def _position(self, place: Any) -> int:
+        at = self._consumer.position(place, timeout_ms=self._ms())
+        if at is None:
+            raise self._unreachable(f"no place to read {place.topic}[{place.partition}] from")
+        return int(at)
+
+    def _offset(self, topic: str, partition: int, which: str) -> int:
+        if partition >= self._count(topic):
+            return 0
+        place = self._place(topic, partition)
+        with self._answers():
+            return int(getattr(self._consumer, which)([place], timeout_ms=self._ms())[place])
+
+    def _place(self, topic: str, partition: int) -> Any:
+        from kafka import TopicPartition
+
+        return TopicPartition(self.cluster.topic(topic), partition)
+
+    def _count(self, topic: str, *, fresh: bool = False) -> int:
+        """Partitions of a topic; asked again while it is not there, for it would be made by asking for its end."""
+        if fresh or topic not in self._partitions:
+            self.topics()
+        return self._partitions.get(topic, 0)
+
+    def _sizes(self, topic: str) -> dict[int, int]:
+        """Bytes on disk by partition, as packed; empty where brokers do not tell."""
+        from kafka.errors import KafkaError
+
+        out: dict[int, int] = {}
+        with contextlib.suppress(KafkaError):
+            for broker in self._admin().describe_log_dirs([self.cluster.topic(topic)]):
+                for folder in broker["log_dirs"]:
+                    for row in folder["topics"]:
+                        for part in row["partitions"]:
+                            at = part["partition_index"]
+                            out[at] = max(out.get(at, 0), part["partition_size"])
+        return out
+
+    def _admin(self) -> Any:
+        from kafka import KafkaAdminClient
+
+        if self._admin_client is None:
+            self._admin_client = KafkaAdminClient(**self.cluster.common(), **self._patience())
+        return self._admin_client
+
+    def _patience(self) -> dict[str, int]:
+        return {"bootstrap_timeout_ms": self._ms(), "request_timeout_ms": self._ms()}
+
+    def _ms(self) -> int:
+        return int(self._seconds * 1000)
+
+    @contextlib.contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Turns what the client raises into StorageError."""
+        from kafka.errors import KafkaError
+
+        try:
+            yield
+        except (KafkaError, OSError) as e:
+            raise self._unreachable(f"{type(e).__name__}: {e}") from e
+
+    def _unreachable(self, why: str) -> StorageError:
+        return StorageError(f"Kafka at {', '.join(self.cluster.servers)} does not answer: {why}", reason="no-broker")
+
+
+def message_of(cluster: Cluster, record: Any) -> Message:
+    """The message in a record of kafka-python."""
+    return Message(
+        topic=cluster.ours(record.topic),
+        partition=record.partition,
+        offset=record.offset,
+        key=None if record.key is None else record.key.decode("utf-8", "replace"),
+        value=record.value or b"",
+        time=event_time(record.headers),
+        written=record.timestamp,
+    )
