@@ -208,6 +208,10 @@ class Fetcher:
             return False
         return not self._reading and self._over.empty() and not self.frontier.busy(self._clock.now())
 
+    async def waiting(self) -> int:
+        """How many pages are due and not read yet."""
+        return await self._in_frontier(self.frontier.waiting, self._clock.now())
+
     async def close(self) -> None:
         """Closes the frontier. Call it when `run` is over."""
         await self._in_frontier(self.frontier.close)

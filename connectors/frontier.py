@@ -349,6 +349,12 @@ class Frontier:
             self._expect(host, now)
         return forgotten
 
+    def waiting(self, now: float) -> int:
+        """How many pages are due: a millisecond per ten thousand."""
+        with _troubles(self.path):
+            due = "due IS NOT NULL AND due <= ? AND state IN ('waiting', 'held')"
+            return int(self._db.execute(f"SELECT count(*) FROM page WHERE {due}", (now,)).fetchone()[0])
+
     def status(self) -> Status:
         """Counts of all rows: milliseconds per ten thousand pages, so not for every second."""
         with _troubles(self.path):

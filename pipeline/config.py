@@ -157,6 +157,11 @@ class FetchSettings:
     max_page_bytes: int = setting(4_000_000, "Largest page that is read off the wire.", between(1_000, 256_000_000))
     max_feed_bytes: int = setting(16_000_000, "Largest feed or sitemap, unpacked.", between(1_000, 256_000_000))
     redirects: int = setting(5, "Redirects that are followed.", between(0, 20))
+    backlog: int = setting(
+        200_000,
+        "On Kafka, pages that may wait to be read before no more entries are taken.",
+        between(100, 1_000_000_000),
+    )
     robots_hours: float = setting(24.0, "How long a host's robots.txt is remembered.", between(0.1, 168))
 
 

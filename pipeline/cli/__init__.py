@@ -17,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "replay": "pipeline.cli.replay:replay",
     "run": "pipeline.cli.run:run",
     "fetch": "pipeline.cli.fetch:fetch",
+    "poller": "pipeline.cli.poller:poller",
+    "fetcher": "pipeline.cli.fetcher:fetcher",
     "sink": "pipeline.cli.sink:sink",
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import of, put_json, say, settings, warn
+from pipeline.cli.context import of, put_json, say, settings
+from pipeline.cli.online import listed_feeds, pages_json
 
 if TYPE_CHECKING:
     from connectors.feedlist import Feed
@@ -47,7 +48,7 @@ def run(
     from pipeline.runtimes.local import run_flow
 
     config = settings(ctx)
-    listed = _listed(config, feeds) if poll else []
+    listed = listed_feeds(config, feeds) if poll else []
     say(f"{_what(listed)} over {config.data_dir}; stop with Ctrl-C")
     begin = time.monotonic()
     quiet = of(ctx).verbosity < 0
@@ -59,23 +60,6 @@ def run(
     else:
         for line in _summary(counts, seconds, ingest):
             say(line)
-
-
-def _listed(config: Config, given: Path | None) -> list[Feed]:
-    """The feeds to poll. Raises: FileError for a faulty list, or one that is named and not there."""
-    from connectors.feedlist import load_feeds
-    from pipeline.errors import FileError
-
-    file = given or Path(config.feeds.file)
-    if not file.exists():
-        if given or config.origin("feeds.file") != "default":
-            raise FileError(file, None, "no such list of feeds")
-        say(f"no list of feeds ({file}): `rasd feeds add` makes one, `rasd feeds list --catalogue` shows what is known")
-        return []
-    listed = [feed for feed in load_feeds(file) if feed.enabled]
-    if not listed:
-        warn(f"{file} lists no feed that is enabled: nothing is polled")
-    return listed
 
 
 def _what(listed: list[Feed]) -> str:
@@ -166,15 +150,6 @@ def _as_dict(counts: Counts, seconds: float, stopped: bool, ingest: Ingest | Non
 
     out = counts_as_dict(counts, seconds, stopped)
     if ingest is not None and ingest.poller is not None and ingest.fetcher is not None:
-        pages = ingest.fetcher.counts
         out["polls"] = dict(sorted(ingest.poller.counts.items()))
-        out["pages"] = {
-            "requests": pages.requests,
-            "new": pages.new,
-            "revised": pages.revised,
-            "feed_texts": pages.feed_texts,
-            "unchanged": pages.unchanged,
-            "not_modified": pages.not_modified,
-            "failures": dict(sorted(pages.failures.items())),
-        }
+        out["pages"] = pages_json(ingest.fetcher.counts)
     return out

@@ -1,0 +1,342 @@
+"""Entries from Kafka to whoever keeps them: a thread that reads as a member of the group `fetch`.
+
+A batch is handed over, and its offsets are committed once it is durable on the other side: what was handed over and not
+committed comes again after a kill, and is known then. While the other side takes its time the partitions are paused and
+the group still hears of us, so that no other fetcher is given our work and none waits for us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import CancelledError, Future, TimeoutError
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import (
+    CommitFailedError,
+    FencedInstanceIdError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    RetriableError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from pipeline import wire
+from pipeline.errors import RasdError
+from pipeline.flow import Failure
+from pipeline.log import Message
+from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.headers import event_time
+from pipeline.records import Entry, Reject
+from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
+from pipeline.runtimes.kafka.sinking_places import topics_of
+from pipeline.runtimes.live import FETCH
+from pipeline.runtimes.turns import reject_of
+from pipeline.topics import ENTRIES
+
+log = logging.getLogger("rasd.fetch")
+
+POLL_SECONDS = 0.25  # that a poll waits for entries
+BUSY_SECONDS = 0.05  # between two polls while a batch is on its way
+AGAIN_SECONDS = 1.0  # between two tries while brokers do not answer
+COMMIT_SECONDS = 2.0
+GROW_SECONDS = 30.0  # until partitions that the topic was given meanwhile are noticed
+END_SECONDS = 2.0  # for the thread to end
+
+#: Takes entries, and the rejects of messages that hold none; returns once all of it is durable.
+Take = Callable[[Sequence[Entry], Sequence[Reject]], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """following: by partition, the offset behind the batch."""
+
+    messages: int
+    following: dict[TopicPartition, int]
+    taken: Future[None]
+
+
+class Entries:
+    """Reads the topic from `start` to `close`. One use.
+
+    take: called in the event loop, one batch at a time. instance: the member's name, which it keeps over restarts.
+    failed: called in the loop if reading ends for good; `error` says why. taken: entries handed over and committed.
+    """
+
+    def __init__(
+        self, cluster: Cluster, take: Take, *, instance: str, batch: int, health: Health, failed: Callable[[], object]
+    ) -> None:
+        self.cluster, self.health = cluster, health
+        self.taken = self.refused = self.behind = 0
+        self.error: BaseException | None = None
+        self._take, self._instance, self._batch, self._failed = take, instance, batch, failed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rasd-entries", daemon=True)
+        self._listener = _Listener()
+        self._flight: _Batch | None = None
+        self._pending: dict[TopicPartition, int] = {}  # durable on the other side, to be committed
+        self._next: dict[TopicPartition, int] = {}  # where reading goes on
+        self._said = self._joined = self._caught_up = False
+        self._beaten = time.monotonic()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread.start()
+
+    def close(self) -> None:
+        """Asks it to end. What is on its way is not waited for."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Waits until it has left the brokers alone, END_SECONDS at most."""
+        self.close()
+        if self._thread.ident is not None:
+            self._thread.join(END_SECONDS)
+
+    @property
+    def caught_up(self) -> bool:
+        """True if the topic holds no entry for us that is not taken."""
+        return self._caught_up
+
+    @property
+    def alive(self) -> bool:
+        """False if the thread has shown no sign of life for long."""
+        return time.monotonic() - self._beaten < SILENT_SECONDS
+
+    # -- the thread ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            if (consumer := self._consumer()) is not None:
+                try:
+                    while not self._stop.is_set():
+                        self._turn(consumer)
+                    self._commit(consumer)
+                finally:
+                    consumer.close(timeout_ms=1000)
+        except BaseException as e:
+            self.error = e
+            if self._loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(self._failed)
+
+    def _consumer(self) -> KafkaConsumer | None:
+        """Waits for brokers and topic; None if asked to stop meanwhile. Raises: RasdError."""
+        while not self._stop.is_set():
+            self._beaten = time.monotonic()
+            try:
+                topics_of(self.cluster, [ENTRIES.name])
+                consumer = KafkaConsumer(
+                    **self.cluster.consumer(),
+                    group_id=self.cluster.group(FETCH),
+                    group_instance_id=f"{self.cluster.group(FETCH)}.{self._instance}",
+                    metadata_max_age_ms=int(GROW_SECONDS * 1000),
+                    max_poll_interval_ms=60_000,
+                    metrics_enabled=False,
+                )
+            except (KafkaError, OSError) as e:
+                self._wait_out(e)
+                continue
+            consumer.subscribe([self.cluster.topic(ENTRIES.name)], listener=self._listener)
+            return consumer
+        return None
+
+    def _turn(self, consumer: KafkaConsumer) -> None:
+        self._beaten = time.monotonic()
+        if self._flight is not None and _done(self._flight.taken, BUSY_SECONDS):
+            self._land(consumer, self._flight)
+        try:
+            records = self._poll(consumer)
+        except KafkaError as e:
+            self._wait_out(e)
+            return
+        self._well()
+        if records:
+            self._hand_over(records)
+        self._measure(consumer)
+
+    def _poll(self, consumer: KafkaConsumer) -> list[Any]:
+        """The next messages; none while a batch is on its way."""
+        busy = self._flight is not None
+        if busy:
+            consumer.pause(*consumer.assignment())
+        polled = consumer.poll(timeout_ms=0 if busy else int(POLL_SECONDS * 1000), max_records=self._batch)
+        if self._listener.moved():
+            self._moved(consumer)
+        if busy:  # of partitions that were given to us just now
+            for at, records in polled.items():
+                consumer.seek(at, records[0].offset)
+            return []
+        return [record for records in polled.values() for record in records]
+
+    def _moved(self, consumer: KafkaConsumer) -> None:
+        """Partitions were given out anew: what others may have now is not ours to commit."""
+        self.health.count("rasd_rebalances_total")
+        self.health.forget("rasd_consumer_lag", group=FETCH)
+        mine, lost = consumer.assignment(), self._listener.lost()
+        self._joined = True
+        self._next.clear()
+        self._pending = {} if lost else {at: n for at, n in self._pending.items() if at in mine}
+        names = ", ".join(str(at.partition) for at in sorted(mine))
+        log.info("entries: partitions %s", names or "none")
+
+    def _hand_over(self, records: Sequence[Any]) -> None:
+        assert self._loop is not None
+        self._caught_up = False
+        entries, rejects = [], []
+        for record in records:
+            try:
+                entries.append(wire.decode(Entry, record.value or b""))
+            except RasdError as e:
+                message = message_of(self.cluster, record)
+                rejects.append(reject_of(message, FETCH, Failure(e.reason, str(e), e.retryable)))
+        now = time.time() * 1000
+        for record in records:
+            self.health.observe("rasd_freshness_seconds", max(0.0, now - record.timestamp) / 1000, stage=FETCH)
+        following = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+        self._next.update(following)
+        self.refused += len(rejects)
+        taking = asyncio.run_coroutine_threadsafe(self._taken(entries, rejects), self._loop)
+        self._flight = _Batch(len(records), following, taking)
+
+    async def _taken(self, entries: Sequence[Entry], rejects: Sequence[Reject]) -> None:
+        await self._take(entries, rejects)
+
+    def _land(self, consumer: KafkaConsumer, batch: _Batch) -> None:
+        """Raises: what the other side raised."""
+        self._flight = None
+        if batch.taken.cancelled():  # the loop is ending
+            self._stop.wait(AGAIN_SECONDS)
+            return
+        batch.taken.result(0)
+        self._pending.update(batch.following)
+        self._commit(consumer)
+        self.taken += batch.messages
+        consumer.resume(*consumer.paused())
+
+    def _commit(self, consumer: KafkaConsumer) -> None:
+        """What cannot be committed now is with the next batch, or comes again."""
+        mine = consumer.assignment()
+        offsets = {at: OffsetAndMetadata(n, "", -1) for at, n in self._pending.items() if at in mine}
+        if not offsets:
+            return
+        try:
+            consumer.commit(offsets, timeout_ms=COMMIT_SECONDS * 1000)
+        except (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError):
+            log.info("entries: the partitions are given out anew; some entries will come again")
+        except RetriableError as e:
+            log.debug("entries: not committed yet: %s", e)
+            return
+        else:
+            self.health.count("rasd_commits_total", group=FETCH)
+        self._pending.clear()
+
+    # -- how it goes ---------------------------------------------------------------------------------------------------
+
+    def _measure(self, consumer: KafkaConsumer) -> None:
+        behind, known = 0, True
+        mine = consumer.assignment()
+        for at in mine:
+            end = consumer.highwater(at)
+            if end is None:
+                known = False
+                continue
+            stands = self._next.get(at)
+            if stands is None:
+                stands = self._stands(consumer, at)
+            lag = max(0, end - stands)
+            behind += lag
+            self.health.gauge(
+                "rasd_consumer_lag", lag, group=FETCH, topic=self.cluster.ours(at.topic), partition=at.partition
+            )
+        self.behind = behind
+        self.health.ready = self._joined
+        self._caught_up = self._joined and known and not behind and self._flight is None and not self._pending
+
+    def _stands(self, consumer: KafkaConsumer, at: TopicPartition) -> int:
+        """Where reading begins in a partition of which nothing was read yet."""
+        try:
+            self._next[at] = int(consumer.position(at, timeout_ms=1000) or 0)
+        except KafkaError:
+            return 0
+        return self._next[at]
+
+    def _wait_out(self, error: Exception) -> None:
+        """Says once that brokers do not answer, and waits a moment. Raises: RasdError where waiting cannot help."""
+        if isinstance(error, FencedInstanceIdError):
+            raise RasdError(
+                f"another fetcher has the name {self._instance} in the group: give each its own worker.instance",
+                reason="in-use",
+            ) from error
+        if isinstance(error, KafkaError) and not getattr(error, "retriable", False):
+            raise RasdError(f"the brokers refuse: {type(error).__name__}: {error}", reason="refused") from error
+        if not self._said:
+            log.warning("entries: waiting: %s", str(error) or type(error).__name__)
+        self._said = True
+        self._caught_up = False
+        self._stop.wait(AGAIN_SECONDS)
+
+    def _well(self) -> None:
+        if self._said and self._next:
+            self._said = False
+            log.warning("entries: the brokers answer, going on")
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Remembers what `poll` did to the partitions; called in the client's own thread."""
+
+    def __init__(self) -> None:
+        self._moved = self._lost = False
+
+    def moved(self) -> bool:
+        """True once after partitions were given to us."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def lost(self) -> bool:
+        """True once after the group went on without us: others may have committed further than we did."""
+        lost, self._lost = self._lost, False
+        return lost
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """They are ours until others have them."""
+
+    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
+        self._lost = True
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._moved = True
+
+
+def message_of(cluster: Cluster, record: Any) -> Message:
+    """A message of kafka-python as ours."""
+    return Message(
+        topic=cluster.ours(record.topic),
+        partition=record.partition,
+        offset=record.offset,
+        key=None if record.key is None else record.key.decode("utf-8", "replace"),
+        value=record.value or b"",
+        time=event_time(record.headers),
+        written=record.timestamp,
+    )
+
+
+def _done(future: Future[None], seconds: float) -> bool:
+    """Whether it is over, waiting for it for so long."""
+    try:
+        future.exception(seconds)
+    except TimeoutError:
+        return False
+    except CancelledError:
+        pass
+    return True
