@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "poller": "pipeline.cli.poller:poller",
     "fetcher": "pipeline.cli.fetcher:fetcher",
     "sink": "pipeline.cli.sink:sink",
+    "worker": "pipeline.cli.worker:worker",
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",
     "extract": "pipeline.cli.extract:extract",

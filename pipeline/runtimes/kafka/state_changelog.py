@@ -1,0 +1,54 @@
+"""The topic that a stage's state is recovered from: compacted, as many partitions as the topic that the stage reads."""
+
+from __future__ import annotations
+
+import logging
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from pipeline.config import Config
+from pipeline.errors import RasdError
+from pipeline.flow import Stage
+from pipeline.log.kafka.clients import HEADROOM, Cluster
+from pipeline.runtimes.kafka.state import TABLE
+from pipeline.runtimes.kafka.worker_sender import connection
+
+log = logging.getLogger("rasd.worker")
+EXISTS = 36  # TOPIC_ALREADY_EXISTS, https://kafka.apache.org/protocol#protocol_error_codes
+
+
+def changelog_of(cluster: Cluster, stage: Stage) -> str:
+    """The changelog's name there; Faust derives the same."""
+    return f"{cluster.group(stage.name)}-{TABLE}-changelog"
+
+
+async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, partitions: int) -> None:
+    """Makes the changelog unless it is there.
+
+    Raises: RasdError if it has another number of partitions than what the stage reads: state would be looked for in
+    the wrong one.
+    """
+    name = changelog_of(cluster, stage)
+    admin = AIOKafkaAdminClient(**connection(cluster))
+    await admin.start()
+    try:
+        settings = {
+            "cleanup.policy": "compact",
+            "max.message.bytes": str(cluster.max_bytes + HEADROOM),
+            "min.insync.replicas": str(config.kafka.min_insync),
+        }
+        new = NewTopic(name, partitions, config.kafka.replication, topic_configs=settings)
+        answer = await admin.create_topics([new])
+        for topic, code, *said in answer.topic_errors:
+            if code not in (0, EXISTS):
+                raise RasdError(f"cannot make topic {topic}: {said[0] if said else code}", reason="no-topic")
+        [found] = await admin.describe_topics([name])
+        there = len(found["partitions"])
+    finally:
+        await admin.close()
+    if there and there != partitions:
+        raise RasdError(
+            f"{name} has {there} partitions, {cluster.topic(stage.reads.name)} has {partitions}: partitions cannot be "
+            "added to what keeps state; take another kafka.prefix and replay",
+            reason="partitions",
+        )

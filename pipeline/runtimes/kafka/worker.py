@@ -1,0 +1,355 @@
+"""The worker as a process: a folder of its own, an engine per stage, signals, health.
+
+All stages live in one loop: Faust's consumers run in threads of their own and heavy work in the pool, so a process per
+stage would only cost memory. An engine that crashes (a broker restarted, a commit refused) is replaced by a new one,
+which joins the group under the same name and goes on from what is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.errors import RasdError, StorageError
+from pipeline.flow import Stage, flow_of, loaded
+from pipeline.log.kafka.clients import Cluster, cluster_of
+from pipeline.pool import Pool
+from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
+from pipeline.runtimes.kafka.health import Health
+from pipeline.runtimes.kafka.stagework import StageWork
+from pipeline.runtimes.kafka.state_changelog import ensure_changelog
+from pipeline.runtimes.kafka.worker_sender import topics_there
+from pipeline.topics import EVENTS, REJECTS, UNIQUE, VERDICTS
+
+log = logging.getLogger("rasd.worker")
+TOPICS_SECONDS = 60.0  # that topics may take to be made by whoever makes them
+LOOK_SECONDS = 0.2
+PROGRESS_SECONDS = 30.0
+LAG_SECONDS = 2.0
+CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the process gives up
+LEAVE_SECONDS = 1.2  # kept for leaving, of the time that a worker may take to stop
+SLOTS = 64  # workers of one data folder
+LIBRARIES = ("faust", "aiokafka", "mode", "kafka")
+
+
+@dataclass(slots=True)
+class Done:
+    """What a worker did, by stage: what messages came to, and how often it began anew."""
+
+    seconds: float = 0.0
+    what: dict[str, Counter[str]] = field(default_factory=dict)
+    crashes: int = 0
+    clean: bool = True
+
+
+def stages_named(config: Config, names: Sequence[str]) -> list[Stage]:
+    """The stages of those names, all if none is given. Raises: RasdError."""
+    flow = flow_of(dt.timedelta(days=config.dedupe.window_days))
+    unknown = set(names) - {s.name for s in flow}
+    if unknown:
+        there = ", ".join(s.name for s in flow)
+        raise RasdError(f"no stage {', '.join(sorted(unknown))}; there are {there}", reason="no-stage")
+    return [s for s in flow if not names or s.name in names]
+
+
+def run_worker(config: Config, names: Sequence[str] = (), *, until_idle: float | None = None) -> Done:
+    """Runs stages of the flow until told to stop (SIGTERM, Ctrl-C; a second one ends at once).
+
+    until_idle: ends by itself when nothing came for so many seconds. Whoever calls this should end the process soon
+    after: threads of libraries may wait for a broker that is away.
+    Raises: ConfigError, RasdError if topics are missing or a stage crashes again and again; StorageError if the folder
+    is in use.
+    """
+    cluster, stages = cluster_of(config), stages_named(config, names)
+    _quieten()
+    with place_of(config) as place, Health(config.worker.health, "worker") as health:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        worker = _Worker(config, cluster, stages, place, health, until_idle)
+        try:
+            return loop.run_until_complete(worker.run())
+        finally:
+            worker.close()
+
+
+class _Worker:
+    def __init__(
+        self,
+        config: Config,
+        cluster: Cluster,
+        stages: Sequence[Stage],
+        place: Place,
+        health: Health,
+        until_idle: float | None,
+    ) -> None:
+        self.config, self.cluster, self.place, self.health = config, cluster, place, health
+        self.until_idle = until_idle
+        self.stop = asyncio.Event()
+        self.gazetteer = Path(config.extract.gazetteer) if config.extract.gazetteer else None
+        self.pools: list[Pool] = []
+        self.stages = [_Running(self, stage) for stage in stages]
+        self.done = Done()
+        self.limit: threading.Timer | None = None
+
+    async def run(self) -> Done:
+        begin = time.monotonic()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked)
+        names = ", ".join(s.stage.name for s in self.stages)
+        log.info(
+            "worker %s runs %s on %s, topics %s*, state in %s",
+            self.place.instance, names, ",".join(self.cluster.servers), self.cluster.prefix, self.place.folder,
+        )  # fmt: skip
+        if not await self._or_stop(self._topics()):
+            return self.done
+        tasks = [asyncio.create_task(s.run()) for s in self.stages]
+        watch = asyncio.create_task(self._watch())
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            self.stop.set()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            watch.cancel()
+            self.done.seconds = time.monotonic() - begin
+            self.done.what = {s.stage.name: s.what for s in self.stages}
+            self.done.crashes = sum(s.crashes for s in self.stages)
+            self.done.clean = all(s.clean for s in self.stages)
+        return self.done
+
+    def close(self) -> None:
+        if self.limit is not None:
+            self.limit.cancel()
+        for pool in self.pools:
+            pool.close()
+
+    def pool_for(self, stage: Stage) -> Pool | None:
+        if not stage.pooled:
+            return None
+        pool = Pool(self.config.run.processes, prepare=functools.partial(loaded, stage, self.gazetteer))
+        self.pools.append(pool)
+        return pool
+
+    def _asked(self) -> None:
+        if self.stop.is_set():
+            log.warning("ending at once")
+            os._exit(130)
+        log.info("stopping: finishing what is under way")
+        self.stop.set()
+        # Nothing is lost by ending early, whatever hangs: a broker, a thread of a library.
+        self.limit = threading.Timer(self.config.worker.drain_seconds + LEAVE_SECONDS, os._exit, (0,))
+        self.limit.daemon = True
+        self.limit.start()
+
+    async def _topics(self) -> None:
+        needed = {s.stage.reads.name for s in self.stages} | {REJECTS.name}
+        for s in self.stages:
+            needed |= {VERDICTS.name, UNIQUE.name} if s.stage.view is not None else {EVENTS.name}
+        partitions = await topics_there(self.cluster, sorted(needed), TOPICS_SECONDS)
+        for s in self.stages:
+            if s.stage.view is not None:
+                await ensure_changelog(self.config, self.cluster, s.stage, partitions[s.stage.reads.name])
+
+    async def _or_stop(self, job: Awaitable[None]) -> bool:
+        """False if told to stop before the job was done."""
+        task, stop = asyncio.ensure_future(job), asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        return False
+
+    async def _watch(self) -> None:
+        """Beats, readiness, lag, progress, idleness."""
+        told, looked, before = time.monotonic(), 0.0, 0
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = time.monotonic()
+            self.health.beat()
+            self.health.ready = not self.stop.is_set() and all(s.ready() for s in self.stages)
+            if now - looked >= LAG_SECONDS:
+                looked = now
+                self._show_lag()
+            if now - told >= PROGRESS_SECONDS:
+                settled = sum(s.settled() for s in self.stages)
+                if settled != before:
+                    lag = sum(sum(s.lag().values()) for s in self.stages)
+                    log.info("%.0f messages/s, %s to go", (settled - before) / (now - told), f"{lag:,}")
+                told, before = now, settled
+            if self.until_idle is not None and all(s.idle(self.until_idle) for s in self.stages):
+                log.info("nothing came for %g s: ending", self.until_idle)
+                self.stop.set()
+
+    def _show_lag(self) -> None:
+        for s in self.stages:
+            topic, group = self.cluster.topic(s.stage.reads.name), self.cluster.group(s.stage.name)
+            lag = s.lag()
+            for partition, n in lag.items():
+                self.health.gauge("rasd_consumer_lag", n, group=group, topic=topic, partition=partition)
+            for partition in s.shown - lag.keys():
+                self.health.forget("rasd_consumer_lag", group=group, topic=topic, partition=partition)
+            s.shown = set(lag)
+            if s.pool is not None and s.work is not None:
+                self.health.gauge("rasd_pool_tasks", s.work.held, stage=s.stage.name)
+            if s.engine is not None:
+                s.count_engine(self.health)
+
+
+class _Running:
+    """One stage, over all the engines that it needs."""
+
+    def __init__(self, worker: _Worker, stage: Stage) -> None:
+        self.worker, self.stage = worker, stage
+        self.pool = worker.pool_for(stage)
+        self.engine: FaustEngine | None = None
+        self.work: StageWork | None = None
+        self.what: Counter[str] = Counter()
+        self.crashes = 0
+        self.clean = True
+        self.shown: set[int] = set()
+        self._counted = (0, 0)
+        self._began: list[float] = []
+
+    async def run(self) -> None:
+        """Until told to stop. Raises: what a stage cannot go on with."""
+        stop = self.worker.stop
+        while not stop.is_set():
+            error = await self._once()
+            if error is None:
+                return
+            if isinstance(error, StorageError):
+                raise error
+            self.crashes += 1
+            now = time.monotonic()
+            self._began = [t for t in self._began if now - t < WITHIN_SECONDS] + [now]
+            if len(self._began) > CRASHES:
+                raise RasdError(f"{self.stage.name} crashes again and again: {error!r}", reason="crashed") from error
+            why = str(error) if isinstance(error, RasdError) else f"{type(error).__name__}: {error}"
+            log.warning("%s is begun anew: %s. Nothing is lost", self.stage.name, why)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(5.0, 0.5 * len(self._began)))
+
+    async def _once(self) -> BaseException | None:
+        """One engine from start to end; None if it was told to stop."""
+        worker, config = self.worker, self.worker.config
+        engine = FaustEngine(worker.cluster, self.stage, worker.place)
+        work = StageWork(
+            self.stage,
+            engine,
+            pool=self.pool,
+            gazetteer=worker.gazetteer,
+            batch=config.run.batch,
+            window=config.run.window,
+            task_seconds=config.run.task_seconds,
+            max_bytes=worker.cluster.max_bytes,
+            meter=worker.health,
+        )
+        engine.work = work
+        self.engine, self.work, self._counted = engine, work, (0, 0)
+        error: BaseException | None = None
+        starting = asyncio.create_task(engine.start())
+        try:
+            error = await self._until_over(engine, work, starting)
+            if error is None:
+                await work.drain(max(0.5, config.worker.drain_seconds - 3.0))
+                self.clean = not work.held
+        finally:
+            starting.cancel()
+            await engine.stop()
+            self.what.update(work.tally.what)
+            self.work = self.engine = None
+        return error
+
+    async def _until_over(
+        self, engine: FaustEngine, work: StageWork, starting: asyncio.Task[None]
+    ) -> BaseException | None:
+        while not self.worker.stop.is_set():
+            if starting.done() and not starting.cancelled() and (error := starting.exception()) is not None:
+                return error
+            if work.failed.done():
+                return work.failed.result()
+            if (crash := engine.crash()) is not None:
+                return crash
+            await asyncio.sleep(LOOK_SECONDS / 4)
+        return None
+
+    # -- how it stands -----------------------------------------------------------------------------------------------
+
+    def ready(self) -> bool:
+        return self.engine is not None and self.engine.rebalances > 0 and self.work is not None and self.work.is_ready()
+
+    def idle(self, seconds: float) -> bool:
+        work = self.work
+        return self.ready() and work is not None and work.held == 0 and time.monotonic() - work.moved > seconds
+
+    def lag(self) -> dict[int, int]:
+        return self.engine.lag() if self.engine is not None else {}
+
+    def settled(self) -> int:
+        return self.what.total() + (self.work.tally.settled if self.work is not None else 0)
+
+    def count_engine(self, health: Health) -> None:
+        if self.engine is None:
+            return
+        now = self.engine.commits, self.engine.rebalances
+        for name, n, before in zip(("rasd_commits_total", "rasd_rebalances_total"), now, self._counted, strict=True):
+            if n > before:
+                health.count(name, n - before, stage=self.stage.name)
+        self._counted = now
+
+
+@contextlib.contextmanager
+def place_of(config: Config) -> Iterator[Place]:
+    """The worker's folder, which no other process may have at the same time, and its name in the group.
+
+    With `worker.instance` set: the folder and the name are that. Else the first folder that is free; the name is made
+    of the host's, the data folder and the slot, so that workers on one machine never share it.
+    Raises: StorageError if the folder is in use.
+    """
+    base = config.data_dir / "worker"
+    named = config.worker.instance
+    mark = hashlib.blake2b(str(config.data_dir.resolve()).encode(), digest_size=3).hexdigest()
+    for slot in range(1 if named else SLOTS):
+        folder = base / (_safe(named) if named else str(slot))
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "worker.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield Place(_safe(named or f"{socket.gethostname()}-{mark}-{slot}"), folder)
+            return
+    if named:
+        why = f"another worker is named {named!r} in {base}: give each its own worker.instance, or none"
+    else:
+        why = f"{SLOTS} workers use {base} already"
+    raise StorageError(why, reason="in-use")
+
+
+def _safe(name: str) -> str:
+    """A name that is a folder's and a group member's."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)[:120] or "worker"
+
+
+def _quieten() -> None:
+    """Libraries log every step of a rebalance, and errors that we handle, with tracebacks."""
+    quiet = logging.getLogger().getEffectiveLevel() > logging.INFO
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL if quiet else logging.INFO)
