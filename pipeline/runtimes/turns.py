@@ -11,6 +11,7 @@ from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -355,6 +356,46 @@ def decoded(topic: Topic, value: bytes) -> Record:
     return wire.decode(topic.carries[0], value)
 
 
+class Intake:
+    """A source read batch by batch. Whoever writes a batch keeps `state()` with it, as one: with that state it goes on
+    behind what was written.
+
+    saved: the state kept last for this source; a source that was read to its end begins anew.
+    """
+
+    def __init__(self, source: Source, saved: bytes | None, *, batch: int, max_bytes: int, stop: Event) -> None:
+        state = orjson.loads(saved or b"{}")
+        start = 0 if state.get("done") else int(state.get("position", 0))
+        if start:
+            log.warning("going on with this archive behind its first %d records", start)
+        self.position, self.done = start, False
+        self._batch, self._max_bytes, self._stop = batch, max_bytes, stop
+        self._items = source.read(start)
+
+    def take(self) -> list[tuple[Entry | Article | Reject, bytes]] | None:
+        """What is to be written next, which may be nothing but that the end is reached; None if nothing is due."""
+        if self.done:
+            return None
+        found: list[Found] = []
+        end = time.monotonic() + SOURCE_SECONDS
+        for item in self._items:
+            if item is None:
+                break
+            found.append(item)
+            if len(found) >= self._batch or time.monotonic() > end or self._stop.is_set():
+                break
+        else:
+            self.done = True
+        if found:
+            self.position = found[-1].position
+        elif not self.done:
+            return None
+        return [encoded(item.record, self._max_bytes) for item in found]
+
+    def state(self) -> bytes:
+        return orjson.dumps({"position": self.position, "done": self.done})
+
+
 class SourceTurn:
     """Reads a source into the log; where it stood is committed with what it gave."""
 
@@ -362,40 +403,25 @@ class SourceTurn:
 
     def __init__(self, runtime: Embedded, source: Source) -> None:
         self.runtime, self.source = runtime, source
-        saved = orjson.loads(runtime.log.state(self.STATE).get(source.identity, b"{}"))
-        start = 0 if saved.get("done") else int(saved.get("position", 0))
-        if start:
-            log.warning("going on with this archive behind its first %d records", start)
-        self.position, self.done = start, False
-        self.items = source.read(start)
+        saved = runtime.log.state(self.STATE).get(source.identity)
+        self.intake = Intake(source, saved, batch=runtime.batch, max_bytes=runtime.max_bytes, stop=runtime.stop)
+
+    @property
+    def done(self) -> bool:
+        return self.intake.done
 
     def turn(self) -> bool:
-        if self.done:
+        pairs = self.intake.take()
+        if pairs is None:
             return False
-        found: list[Found] = []
-        end = time.monotonic() + SOURCE_SECONDS
-        for item in self.items:
-            if item is None:
-                break
-            found.append(item)
-            if len(found) >= self.runtime.batch or time.monotonic() > end or self.runtime.stop.is_set():
-                break
-        else:
-            self.done = True
-        if found:
-            self.position = found[-1].position
-        elif not self.done:
-            return False
-        pairs = [encoded(item.record, self.runtime.max_bytes) for item in found]
         self.runtime.durably(lambda: self._commit(pairs))
         self.runtime.count_found([record for record, _ in pairs])
-        return bool(found)
+        return bool(pairs)
 
     def _commit(self, pairs: Sequence[tuple[Entry | Article | Reject, bytes]]) -> None:
         with self.runtime.log.transaction():
             append_found(self.runtime.log, pairs)
-            state = {"position": self.position, "done": self.done}
-            self.runtime.log.change(self.STATE, {self.source.identity: orjson.dumps(state)})
+            self.runtime.log.change(self.STATE, {self.source.identity: self.intake.state()})
 
     def wait(self, seconds: float) -> None:
         """Until the source may have something due."""
@@ -442,8 +468,14 @@ def encoded(record: Entry | Article | Reject, max_bytes: int) -> tuple[Entry | A
         failure = Failure("too-large", f"a record of {len(value):,} bytes; the limit is {max_bytes:,}")
     except WireError as e:
         value, failure = b"", Failure(e.reason, str(e))
+    reject = unwritable(record, value, failure)
+    return reject, wire.encode(reject)
+
+
+def unwritable(record: Entry | Article | Reject, value: bytes, failure: Failure) -> Reject:
+    """The reject of what a source gave and the log cannot hold."""
     at = None if isinstance(record, Reject) else record.archive
-    reject = Reject(
+    return Reject(
         stage="source",
         reason=failure.reason,
         error=failure.error,
@@ -452,4 +484,3 @@ def encoded(record: Entry | Article | Reject, max_bytes: int) -> tuple[Entry | A
         value=base64.b64encode(value[:KEEP_BYTES]).decode(),
         truncated=True,
     )
-    return reject, wire.encode(reject)
