@@ -28,7 +28,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
     """Every command with its words, groups resolved."""
     for name, sub in getattr(command, "commands", {}).items():
         yield from commands(sub, (*path, name))
-    if path and not hasattr(command, "commands"):
+    if path and (not hasattr(command, "commands") or command.invoke_without_command):
         yield path, command
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -19,8 +20,8 @@ COMMANDS: dict[str, str] = {
     "fetch": "pipeline.cli.fetch:fetch",
     "poller": "pipeline.cli.poller:poller",
     "fetcher": "pipeline.cli.fetcher:fetcher",
-    "sink": "pipeline.cli.sink:sink",
     "worker": "pipeline.cli.worker:worker",
+    "sink": "pipeline.cli.sink:sink",
     "tail": "pipeline.cli.tail:tail",
     "explain": "pipeline.cli.explain:explain",
     "extract": "pipeline.cli.extract:extract",
@@ -31,7 +32,7 @@ COMMANDS: dict[str, str] = {
     "health": "pipeline.cli.health:health",
     "newsroom": "pipeline.cli.newsroom:newsroom",
 }
-#: Groups of commands: name → (what it is about, its commands).
+#: Groups of commands: name → (what it is about, its commands). One that is a command as well has the command's help.
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "feeds": (
         "The feeds that are polled: choose, try, see how they fare.",
@@ -46,6 +47,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "revive": "pipeline.cli.feeddoctor:revive",
         },
     ),
+    "topics": ("", {"create": "pipeline.cli.topics:create"}),
     "rejects": (
         "Inputs that could not be used: count, look, try again.",
         {
@@ -59,6 +61,10 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
         {"show": "pipeline.cli.dedupe:show", "stats": "pipeline.cli.dedupe:stats"},
     ),
     "sinks": ("The outputs.", {"reset": "pipeline.cli.sinks:reset"}),
+    "offsets": (
+        "How far the consumers of the log have read.",
+        {"show": "pipeline.cli.offsets:show", "reset": "pipeline.cli.offsets:reset"},
+    ),
     "log": ("Keep the log small.", {"trim": "pipeline.cli.log:trim"}),
     "gazetteer": (
         "More place names, from files you downloaded.",
@@ -87,9 +93,14 @@ def build() -> typer.Typer:
     )
     app.callback()(root)
     for name, target in COMMANDS.items():
-        _register(app, name, target)
+        if name not in GROUPS:
+            _register(app, name, target)
     for group, (about, commands) in GROUPS.items():
-        sub = typer.Typer(name=group, help=about, no_args_is_help=True, rich_markup_mode=None)
+        alone = COMMANDS.get(group)  # a group that is a command as well: `rasd topics`
+        text = inspect.getdoc(_function(alone)) if alone else about
+        sub = typer.Typer(name=group, help=text, no_args_is_help=alone is None, rich_markup_mode=None)
+        if alone is not None:
+            sub.callback(invoke_without_command=True)(command(_function(alone)))
         for name, target in commands.items():
             _register(sub, name, target)
         app.add_typer(sub)
@@ -97,8 +108,12 @@ def build() -> typer.Typer:
 
 
 def _register(app: typer.Typer, name: str, target: str) -> None:
+    app.command(name)(command(_function(target)))
+
+
+def _function(target: str) -> Any:
     module, function = target.split(":")
-    app.command(name)(command(getattr(importlib.import_module(module), function)))
+    return getattr(importlib.import_module(module), function)
 
 
 def _version(wanted: bool) -> None:

@@ -1,12 +1,13 @@
-"""`rasd topics`: what the log holds, and how far everyone has read."""
+"""`rasd topics`: what the log holds, and how far everyone has read; and the topics of brokers, made."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import put, put_json, size_words, table, the_log
+from pipeline.cli.context import FAILED, complain, put, put_json, settings, size_words, table, the_log, warn
 
 if TYPE_CHECKING:
     from pipeline.log.sqlite import SqliteLog
@@ -20,6 +21,8 @@ def topics(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
       rasd topics
       rasd topics --json | jq '.[].consumers[] | select(.lag > 0)'
     """
+    if ctx.invoked_subcommand:
+        return
     with the_log(ctx) as log:
         rows = described(log)
     if as_json:
@@ -44,6 +47,37 @@ def topics(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         ["topic", "partitions", "messages", "size", "offsets", "consumers", "about"], cells, right=(1, 2, 3)
     ):
         put(line)
+
+
+def create(
+    ctx: typer.Context,
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for the brokers.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Make the topics on Kafka that are missing, and set the others as the settings say. May run again at any time.
+
+    Exit code 1 if a topic has another number of partitions than kafka.partitions: that is never changed.
+
+    \b
+    Examples:
+      rasd topics create --wait 60
+    """
+    from pipeline.log.kafka.topics import check_topics, ensure_topics
+
+    config = settings(ctx)
+    changes = ensure_topics(config, wait)
+    faults = [fault for fault in check_topics(config) if fault.lasting]
+    if as_json:
+        put_json({"changes": [asdict(c) for c in changes], "faults": [asdict(f) for f in faults]})
+    else:
+        for change in changes:
+            put(f"{change.did} {change.topic}: {change.detail}")
+        if not changes:
+            put("all topics are there")
+    for fault in faults:
+        (complain if fault.grave else warn)(f"{fault.topic} {fault.what}")
+    if any(fault.grave for fault in faults):
+        raise typer.Exit(FAILED)
 
 
 def described(log: SqliteLog) -> list[dict[str, Any]]:
