@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,13 @@ from pipeline.errors import RasdError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.log.kafka.clients import Cluster
+    from pipeline.log.kafka.reader import KafkaLog
     from pipeline.log.sqlite import SqliteLog
+
+Local = Annotated[
+    bool, typer.Option("--local", help="The log of the data folder, although kafka.servers names brokers.")
+]
 
 OK, FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -75,6 +81,56 @@ def the_log(ctx: typer.Context, readonly: bool = True) -> Iterator[SqliteLog]:
         yield log
     finally:
         log.close()
+
+
+def brokers(ctx: typer.Context, local: bool = False) -> Cluster | None:
+    """The cluster whose topics are the log; None where that is the one of the data folder. Raises: ConfigError,
+    StorageError if Kafka's client is not installed."""
+    config = settings(ctx)
+    if local or not config.kafka.servers:
+        return None
+    from pipeline.log.kafka.clients import cluster_of, need_library
+
+    need_library()
+    return cluster_of(config)
+
+
+@contextmanager
+def broker_errors(cluster: Cluster) -> Iterator[None]:
+    """What Kafka's client raises becomes one line that names the brokers. Raises: RasdError."""
+    from kafka.errors import KafkaError, RetriableError
+
+    servers = ",".join(cluster.servers)
+    try:
+        yield
+    except RetriableError as e:
+        raise RasdError(f"Kafka at {servers} does not answer: {e}", reason="no-broker") from e
+    except KafkaError as e:
+        raise RasdError(f"Kafka at {servers}: {e}", reason="broker") from e
+
+
+@contextmanager
+def log_of(ctx: typer.Context, *, local: bool = False) -> Iterator[SqliteLog | KafkaLog]:
+    """The log that a command looks at, closed when left: on Kafka where kafka.servers is set, unless `local`."""
+    cluster = brokers(ctx, local)
+    if cluster is None:
+        with the_log(ctx) as log:
+            yield log
+        return
+    from pipeline.log.kafka.reader import KafkaLog
+
+    with broker_errors(cluster), KafkaLog(cluster) as on_kafka:
+        yield on_kafka
+
+
+def only_local(ctx: typer.Context, local: bool, instead: str) -> None:
+    """For a command that knows the log of the data folder only. Raises: RasdError where the log is on Kafka."""
+    if settings(ctx).kafka.servers and not local:
+        raise RasdError(
+            f"kafka.servers is set, and this command works on the log of the data folder: {instead}"
+            " (--local works on the data folder all the same)",
+            reason="on-kafka",
+        )
 
 
 # -- speaking: data to stdout, everything else to stderr -------------------------------------------------------------
