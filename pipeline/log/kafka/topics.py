@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError, StorageError
+from pipeline.flow import FLOW
 from pipeline.log.kafka.clients import HEADROOM, Cluster, cluster_of
 from pipeline.log.kafka.door import admin
 from pipeline.topics import TOPICS
@@ -56,9 +57,8 @@ def ensure_topics(config: Config, wait: float = 0.0) -> list[Change]:
         what = f"kafka.min_insync = {config.kafka.min_insync} can never be met with kafka.replication = "
         raise ConfigError(config.origin("kafka.min_insync"), None, f"{what}{config.kafka.replication}")
     cluster = cluster_of(config)
-    wanted = _wanted(config, cluster)
     with admin(cluster, wait) as client:
-        there = _there(client, wanted)
+        there, wanted = _both(client, config, cluster)
         made = _make(client, {name: want for name, want in wanted.items() if name not in there})
         return made + _alter(client, {name: want for name, want in wanted.items() if name in there})
 
@@ -66,31 +66,34 @@ def ensure_topics(config: Config, wait: float = 0.0) -> list[Change]:
 def check_topics(config: Config, wait: float = 0.0) -> list[Fault]:
     """What is wrong with the topics; empty if all is as the settings say. Raises: ConfigError; Unreachable."""
     cluster = cluster_of(config)
-    wanted = _wanted(config, cluster)
     with admin(cluster, wait) as client:
-        there = _there(client, wanted)
+        there, wanted = _both(client, config, cluster)
         settings = _settings(client, there)
         return [fault for name in wanted for fault in _faults(name, wanted[name], there.get(name), settings)]
 
 
-def _wanted(config: Config, cluster: Cluster) -> dict[str, _Wanted]:
-    kafka = config.kafka
-    kept = int(kafka.retention_days * DAY_MS) or -1
-    settings = {
-        "cleanup.policy": "delete",
+def _both(
+    client: KafkaAdminClient, config: Config, cluster: Cluster
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, _Wanted]]:
+    """The topics that are there, with their partitions as the brokers describe them, and those that should be."""
+    from pipeline.runtimes.kafka.state_changelog import changelog_of
+
+    kept = {changelog_of(cluster, stage): cluster.topic(stage.reads.name) for stage in FLOW if stage.view is not None}
+    rows: list[dict[str, Any]] = client.describe_topics([*map(cluster.topic, TOPICS), *kept])
+    there = {row["name"]: row["partitions"] for row in rows if row["error_code"] != NO_SUCH}
+    common = {
         "compression.type": "producer",
         "max.message.bytes": str(cluster.max_bytes + HEADROOM),
         "message.timestamp.type": "CreateTime",
-        "min.insync.replicas": str(kafka.min_insync),
-        "retention.ms": str(kept),
+        "min.insync.replicas": str(config.kafka.min_insync),
     }
-    return {cluster.topic(name): _Wanted(kafka.partitions, kafka.replication, settings) for name in TOPICS}
-
-
-def _there(client: KafkaAdminClient, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """Partitions of the topics that are there, as the brokers describe them."""
-    rows: list[dict[str, Any]] = client.describe_topics(list(names))
-    return {row["name"]: row["partitions"] for row in rows if row["error_code"] != NO_SUCH}
+    age = int(config.kafka.retention_days * DAY_MS) or -1
+    deleted = common | {"cleanup.policy": "delete", "retention.ms": str(age)}
+    partitions, copies = config.kafka.partitions, config.kafka.replication
+    wanted = {cluster.topic(name): _Wanted(partitions, copies, deleted) for name in TOPICS}
+    for name, read in kept.items():  # state lies in the partition that its messages come from
+        wanted[name] = _Wanted(len(there.get(read, ())) or partitions, copies, common | {"cleanup.policy": "compact"})
+    return there, wanted
 
 
 def _settings(client: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -163,7 +166,7 @@ def _faults(
         yield Fault(name, "is not there: run `rasd topics create`")
         return
     if len(partitions) != want.partitions:
-        said = f"has {len(partitions)} partitions, kafka.partitions says {want.partitions}"
+        said = f"has {len(partitions)} partitions and should have {want.partitions} (kafka.partitions)"
         yield Fault(name, f"{said}; they are never changed, since keys would move to others", lasting=True)
     copies = min((len(p["replica_nodes"]) for p in partitions), default=0)
     if copies != want.replication:

@@ -26,7 +26,9 @@ def test_missing_topics_are_made_and_a_second_time_nothing_is(kafka_config: Conf
     config = kafka_config(kafka_partitions=3)
     assert {f.what.split(":")[0] for f in check_topics(config)} == {"is not there"}
     made = ensure_topics(config)
-    assert [c.topic for c in made if c.did == "made"] == [cluster_of(config).topic(name) for name in TOPICS]
+    names = [*map(cluster_of(config).topic, TOPICS), f"{config.kafka.prefix}dedupe-state-changelog"]
+    assert [c.topic for c in made if c.did == "made"] == names
+    assert all(c.detail == "3 partitions, 1 copy" for c in made)
     assert ensure_topics(config) == []
     assert check_topics(config) == []
 
@@ -40,10 +42,23 @@ def test_a_topic_is_as_the_settings_say(kafka_config: ConfigOf) -> None:
     assert (found["cleanup.policy"], found["compression.type"]) == ("delete", "producer")
 
 
+def test_state_is_kept_for_ever_and_in_as_many_partitions_as_what_it_is_of(kafka_config: ConfigOf) -> None:
+    config = kafka_config(kafka_partitions=3)
+    ensure_topics(config)
+    found = _settings(config, "rasd.dedupe-state-changelog")
+    assert found["cleanup.policy"] == "compact"
+    with admin(cluster_of(config)) as client:
+        client.delete_topics([f"{config.kafka.prefix}dedupe-state-changelog"])
+        _until(lambda: len(check_topics(config)) == 1)
+    assert [c.detail for c in ensure_topics(kafka_config(kafka_partitions=5))] == ["3 partitions, 1 copy"]
+
+
 def test_other_settings_are_carried_over_to_topics_that_are_there(kafka_config: ConfigOf) -> None:
     ensure_topics(kafka_config())
     later = kafka_config(kafka_retention_days=0, log_max_record_bytes=9_000_000)
-    assert [(f.grave, f.lasting) for f in check_topics(later)] == [(True, False), (False, False)] * len(TOPICS)
+    faults = check_topics(later)
+    assert not any(f.lasting for f in faults)
+    assert sum(f.grave for f in faults) == len(TOPICS) + 1  # of every topic, the largest message
     changes = ensure_topics(later)
     assert {c.did for c in changes} == {"altered"}
     assert "retention.ms 2592000000 → -1" in changes[0].detail
@@ -56,8 +71,10 @@ def test_the_number_of_partitions_is_never_changed(kafka_config: ConfigOf) -> No
     other = kafka_config(kafka_partitions=4)
     assert ensure_topics(other) == []
     faults = check_topics(other)
-    assert len(faults) == len(TOPICS)
-    assert all("has 2 partitions, kafka.partitions says 4" in f.what and f.grave and f.lasting for f in faults)
+    assert len(faults) == len(TOPICS)  # but not the changelog, which goes with what is there
+    assert all(
+        "has 2 partitions and should have 4 (kafka.partitions)" in f.what and f.grave and f.lasting for f in faults
+    )
 
 
 def test_two_that_make_them_at_once_do_not_disturb_each_other(kafka_config: ConfigOf) -> None:
@@ -75,7 +92,7 @@ def test_two_that_make_them_at_once_do_not_disturb_each_other(kafka_config: Conf
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(n for n in found if isinstance(n, int)) == len(TOPICS), found
+    assert sum(n for n in found if isinstance(n, int)) == len(TOPICS) + 1, found
 
 
 def test_more_copies_than_brokers_are_refused_in_the_brokers_words(kafka_config: ConfigOf) -> None:
