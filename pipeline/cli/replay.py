@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,15 +26,24 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.pool import Pool
     from pipeline.runtimes.embedded import Counts
+    from pipeline.runtimes.kafka.replaying import Published
     from pipeline.runtimes.turns import Found, Source
+
+
+class To(StrEnum):
+    log = "log"
+    kafka = "kafka"
 
 
 def replay(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="PATH", help="Files or folders: WARC(.gz), JSONL(.gz/.zst), .txt, .html, feeds."),
-    ],
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="The packaged example archive, instead of a PATH.")
+    ] = False,
     since: Annotated[str | None, typer.Option(help="Only articles published at or after this date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Only articles published before this date or time.")] = None,
     outlet: Annotated[list[str] | None, typer.Option(help="Only articles of this outlet (may be repeated).")] = None,
@@ -47,13 +57,22 @@ def replay(
     ] = None,
     published: Annotated[str | None, typer.Option(help="Publication time of texts that carry none.")] = None,
     language: Annotated[str | None, typer.Option(help="Language of texts that do not say (else recognised).")] = None,
+    to: Annotated[
+        To | None,
+        typer.Option(
+            help="Where to: Kafka, for the workers, or the local log. Default: kafka if kafka.servers is set."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With Kafka: end only when the workers have taken everything up.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Replay archived articles through dedupe, extraction and the sinks.
+    """Replay archived articles through dedupe, extraction and the sinks; or publish them to Kafka, where workers do it.
 
     The format follows from the file's suffix, compression from its content; folders are read in the order of their
     file names. The same archive gives the same bytes. An interrupted replay goes on where it stopped; one that was
-    finished adds nothing when repeated.
+    finished adds nothing when repeated: dedupe knows its articles.
 
     Examples:
 
@@ -64,6 +83,8 @@ def replay(
       rasd replay rasd-data/archive/
 
       rasd replay dump.jsonl --field body=content --field published=date --speed 60x
+
+      rasd replay archive.jsonl.gz --to kafka --wait
     """
     from connectors.sources.archives import Options
 
@@ -80,8 +101,17 @@ def replay(
         language=language,
         max_bytes=settings(ctx).log.max_record_bytes,
     )
-    counts, stopped, seconds = run_archive(settings(ctx), paths, options, _speed(speed))
+    counts, stopped, seconds = run_archive(settings(ctx), _archives(paths, example), options, _speed(speed))
     report(counts, seconds, stopped, settings(ctx), json)
+
+
+def _archives(paths: list[Path] | None, example: bool) -> list[Path]:
+    """What is replayed. Raises: typer.BadParameter if it is not said, or said twice."""
+    from pipeline.cli.demo import packaged_archive
+
+    if bool(paths) == example:
+        raise typer.BadParameter("name files or folders, or --example for the packaged archive", param_hint="PATH")
+    return paths or [packaged_archive()]
 
 
 def run_archive(
@@ -92,26 +122,51 @@ def run_archive(
     watch: Callable[[Counts], None] = lambda counts: None,
 ) -> tuple[Counts, bool, float]:
     """Replays an archive with a progress bar on a terminal. Returns the counts, whether it was stopped, the seconds."""
-    from connectors.sources.archives import Archive
     from pipeline.runtimes.local import run_flow
+
+    begin = time.monotonic()
+    with _reading(config, paths, options, speed) as (source, look):
+
+        def both(counts: Counts) -> None:
+            look(counts.ended)
+            watch(counts)
+
+        counts, stopped = run_flow(config, lambda pool, stop: source(stop), watch=both)
+    return counts, stopped, time.monotonic() - begin
+
+
+def publish_archive(
+    config: Config, paths: list[Path], options: Options, speed: float | None = None, *, wait: bool = False
+) -> tuple[Published, bool, float]:
+    """Publishes an archive to Kafka, with a progress bar on a terminal. Returns what was published, whether it was
+    stopped, the seconds that publishing took, or with `wait` all of it."""
+    from pipeline.runtimes.kafka.replaying import publish_source
+
+    begin = time.monotonic()
+    with _reading(config, paths, options, speed) as (source, look):
+        published, stopped = publish_source(config, source, wait=wait, watch=lambda p: look(p.read))
+    return published, stopped, time.monotonic() - begin
+
+
+@contextmanager
+def _reading(
+    config: Config, paths: list[Path], options: Options, speed: float | None
+) -> Iterator[tuple[Callable[[threading.Event], Source], Callable[[int], None]]]:
+    """The archive as a source, made when told what stops it, and a function that shows how many articles are done."""
+    from connectors.sources.archives import Archive
     from pipeline.runtimes.reading import reading_pool
 
     reading = reading_pool(config)
     clean = KillableClean(config, reading)
     archive = Archive(paths, options, clean)
-    begin = time.monotonic()
+
     with closing(reading), _progress(archive) as (seen, look):
 
-        def source(pool: Pool, stop: threading.Event) -> Source:
+        def source(stop: threading.Event) -> Source:
             clean.stop = stop
             return _Watched(archive, seen, speed)
 
-        def both(counts: Counts) -> None:
-            look(counts)
-            watch(counts)
-
-        counts, stopped = run_flow(config, source, watch=both)
-    return counts, stopped, time.monotonic() - begin
+        yield source, look
 
 
 class KillableClean:
@@ -179,11 +234,11 @@ class _Watched:
 
 
 @contextmanager
-def _progress(archive: Archive) -> Iterator[tuple[dict[str, int], Callable[[Counts], None]]]:
+def _progress(archive: Archive) -> Iterator[tuple[dict[str, int], Callable[[int], None]]]:
     """What was read so far, and a function that shows it: a bar with rate and time left, on a terminal only."""
     seen = {"bytes": 0}
     if not sys.stderr.isatty():
-        yield seen, lambda counts: None
+        yield seen, lambda done: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -199,9 +254,9 @@ def _progress(archive: Archive) -> Iterator[tuple[dict[str, int], Callable[[Coun
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as bar:
         task = bar.add_task("articles", total=max(archive.total_bytes, 1), rate=0.0)
 
-        def look(counts: Counts) -> None:
-            rate = counts.ended / max(time.monotonic() - begin, 1e-3)
-            bar.update(task, completed=seen["bytes"], rate=rate, description=f"{counts.ended:,} articles")
+        def look(done: int) -> None:
+            rate = done / max(time.monotonic() - begin, 1e-3)
+            bar.update(task, completed=seen["bytes"], rate=rate, description=f"{done:,} articles")
 
         yield seen, look
 
@@ -220,6 +275,31 @@ def report(counts: Counts, seconds: float, stopped: bool, config: Config, as_jso
         say("stopped before the end; the same command goes on from here")
     elif counts.ended + counts.left != counts.read + counts.taken_up:
         raise RasdError(f"not every article is accounted for: {counts}", reason="miscounted")
+
+
+def report_published(published: Published, seconds: float, stopped: bool, config: Config, as_json: bool) -> None:
+    """Prints what was published."""
+    if as_json:
+        put_json(
+            {
+                "read": published.read,
+                "published": published.articles,
+                "rejects": dict(published.rejects),
+                "known_rejects": published.known_rejects,
+                "seconds": round(seconds, 3),
+                "stopped": stopped,
+            }
+        )
+    else:
+        rate = published.read / max(seconds, 1e-3)
+        put(f"{published.read:,} articles read: {seconds:.1f} s ({rate:,.0f}/s)")
+        put(f"  {published.articles:>8,} published")
+        put(f"  {published.rejects.total():>8,} reject{_kinds(published.rejects)}")
+        if published.known_rejects:
+            put(f"  {published.known_rejects:>8,} reject known from an earlier replay")
+        put(f"On Kafka at {config.kafka.servers}. Look: rasd topics; rasd tail events -f -o pretty")
+    if stopped:
+        say("stopped before the end; the same command goes on from here")
 
 
 def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, Any]:
@@ -241,17 +321,18 @@ def counts_as_dict(counts: Counts, seconds: float, stopped: bool) -> dict[str, A
 def summary(counts: Counts, seconds: float) -> Iterator[str]:
     """Lines of text: what was read equals output + duplicate + reject."""
 
-    def kinds(of: Mapping[str, int]) -> str:
-        return "  (" + ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in sorted(of.items())) + ")" if of else ""
-
     earlier = f", and {counts.taken_up:,} taken up from other runs" if counts.taken_up else ""
     rate = counts.ended / max(seconds, 1e-3)
     yield f"{counts.read:,} articles read{earlier}: {seconds:.1f} s ({rate:,.0f}/s)"
-    yield f"  {counts.outputs:>8,} output{kinds(counts.records)}"
-    yield f"  {counts.duplicates.total():>8,} duplicate{kinds(counts.duplicates)}"
-    yield f"  {counts.rejects.total():>8,} reject{kinds(counts.rejects)}"
+    yield f"  {counts.outputs:>8,} output{_kinds(counts.records)}"
+    yield f"  {counts.duplicates.total():>8,} duplicate{_kinds(counts.duplicates)}"
+    yield f"  {counts.rejects.total():>8,} reject{_kinds(counts.rejects)}"
     if counts.left:
         yield f"  {counts.left:>8,} left to the process that runs the stages of this folder"
+
+
+def _kinds(of: Mapping[str, int]) -> str:
+    return "  (" + ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in sorted(of.items())) + ")" if of else ""
 
 
 def _moment(option: str, text: str | None) -> dt.datetime | None:
