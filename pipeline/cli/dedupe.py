@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.beside import Compared, Side, compare, day_words, side_by_side, time_words, under
-from pipeline.cli.context import NotFound, put, put_json, say, size_words, the_log
+from pipeline.cli.context import Local, NotFound, only_local, put, put_json, say, size_words, the_log
 from pipeline.cli.pretty import Style, verdict_words
 from pipeline.cli.tail import style_of_stdout
 from pipeline.errors import RasdError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from processors.dedupe.seen import Revision
     from processors.dedupe.words import Words
 
+ON_KAFKA = "the workers' state is theirs; what was decided stands on the topic (`rasd tail verdicts`)"
 STAGE = "dedupe"  # under whose name the log keeps the fingerprints
 TOP = 10  # rows of each list in the statistics
 SHORT_ID = 8  # letters of an id in a list, more where they fit several
@@ -43,6 +44,7 @@ def show(
         bool, typer.Option("--cluster", help="The members of the cluster that it names or belongs to.")
     ] = False,
     as_json: Json = False,
+    local: Local = False,
 ) -> None:
     """Show what was decided of an article, and its text beside the one that it repeats.
 
@@ -56,6 +58,7 @@ def show(
       rasd dedupe show 43bc1e76 --cluster
       rasd dedupe show 43bc1e76 --with 9a0c --json | jq .compared.new.shared
     """
+    only_local(ctx, local, ON_KAFKA)
     if cluster and other is not None:
         raise typer.BadParameter("a cluster is not laid beside an article", param_hint="--with")
     with the_log(ctx) as log:
@@ -79,7 +82,7 @@ def show(
         _put(_view_lines(view, memory, style_of_stdout(), shutil.get_terminal_size().columns))
 
 
-def stats(ctx: typer.Context, as_json: Json = False) -> None:
+def stats(ctx: typer.Context, as_json: Json = False, local: Local = False) -> None:
     """Count what was decided: verdicts, clusters, reused passages, who copies whom.
 
     \b
@@ -87,6 +90,7 @@ def stats(ctx: typer.Context, as_json: Json = False) -> None:
       rasd dedupe stats
       rasd dedupe stats --json | jq .verdicts
     """
+    only_local(ctx, local, ON_KAFKA)
     with the_log(ctx) as log:
         memory = remembered(log)
         counts = _counted(log, memory)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.context import NotFound, put, put_json, settings, the_log
+from pipeline.cli.context import Local, NotFound, log_of, put, put_json, settings
 from pipeline.cli.pretty import Style, block
 from pipeline.cli.tail import style_of_stdout
 from pipeline.errors import RasdError, StorageError, StoragePaused
@@ -34,6 +34,7 @@ def explain(
     ctx: typer.Context,
     event_id: Annotated[str, typer.Argument(help="Id of an event or a running total, or its beginning.")],
     as_json: Annotated[bool, typer.Option("--json", help="The record, its text and its marks as JSON.")] = False,
+    local: Local = False,
 ) -> None:
     """Show the words and the rules behind an event or a running total.
 
@@ -45,7 +46,7 @@ def explain(
       rasd explain 43bc1e76
       rasd explain 43bc1e76-1786-50fe-b55e-3b842529bdf0 --json | jq .record.why
     """
-    record, article = find(ctx, event_id)
+    record, article = find(ctx, event_id, local=local)
     text = reading_text(*article) if article else None
     marks = marks_of(record)
     if as_json:
@@ -73,12 +74,12 @@ def explain(
 # -- finding -----------------------------------------------------------------------------------------------------------
 
 
-def find(ctx: typer.Context, id: str) -> tuple[Event | Toll, tuple[str | None, str] | None]:
+def find(ctx: typer.Context, id: str, *, local: bool = False) -> tuple[Event | Toll, tuple[str | None, str] | None]:
     """The newest record of that id (or beginning of one), and title and body of its article's revision.
 
     Looked for in the SQLite output, then in the log. Raises: NotFound; RasdError where a beginning fits several.
     """
-    found = _in_sink(ctx, id) or _in_log(ctx, id)
+    found = _in_sink(ctx, id) or _in_log(ctx, id, local)
     if found is None:
         raise NotFound(f"no event or total {id!r}")
     return found
@@ -100,11 +101,11 @@ def _in_sink(ctx: typer.Context, id: str) -> tuple[Event | Toll, tuple[str | Non
             return None
 
 
-def _in_log(ctx: typer.Context, id: str) -> tuple[Event | Toll, tuple[str | None, str] | None] | None:
+def _in_log(ctx: typer.Context, id: str, local: bool) -> tuple[Event | Toll, tuple[str | None, str] | None] | None:
     from pipeline.topics import EVENTS, UNIQUE
     from pipeline.wire import decode
 
-    with the_log(ctx) as log:
+    with log_of(ctx, local=local) as log:
         newest: dict[str, Event | Toll] = {}
         for message in log.scan(EVENTS.name):
             if id.encode() in message.value and (record := _coded(message.value)) and record.id.startswith(id):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.context import put, size_words, the_log
+from pipeline.cli.context import Local, only_local, put, size_words, the_log
 from pipeline.cli.tail import milliseconds
 from pipeline.errors import RasdError
 
@@ -32,6 +32,7 @@ def trim(
     vacuum: Annotated[
         bool, typer.Option("--vacuum", help="Also give the space back to the disk (needs as much again meanwhile).")
     ] = False,
+    local: Local = False,
 ) -> None:
     """Delete old messages that every consumer of their topic has read.
 
@@ -45,6 +46,7 @@ def trim(
     """
     from pipeline.topics import topic_named
 
+    only_local(ctx, local, "on Kafka kafka.retention_days says how long messages are kept (`rasd topics create`)")
     limit = _limit(before, keep)
     try:
         names = [topic_named(name).name for name in topic or []]

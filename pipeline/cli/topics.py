@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import FAILED, complain, put, put_json, settings, size_words, table, the_log, warn
+from pipeline.cli.context import FAILED, Local, complain, log_of, put, put_json, settings, size_words, table, warn
 
 if TYPE_CHECKING:
+    from pipeline.log.kafka.reader import KafkaLog
     from pipeline.log.sqlite import SqliteLog
 
 
-def topics(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the topics: messages, offsets, size, and the lag of each consumer.
+def topics(
+    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, local: Local = False
+) -> None:
+    """List the topics: messages, offsets, size, and the lag of each consumer. On Kafka the size is that on disk.
 
     \b
     Examples:
@@ -23,7 +26,7 @@ def topics(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
     """
     if ctx.invoked_subcommand:
         return
-    with the_log(ctx) as log:
+    with log_of(ctx, local=local) as log:
         rows = described(log)
     if as_json:
         put_json(rows)
@@ -80,7 +83,7 @@ def create(
         raise typer.Exit(FAILED)
 
 
-def described(log: SqliteLog) -> list[dict[str, Any]]:
+def described(log: SqliteLog | KafkaLog) -> list[dict[str, Any]]:
     """One entry a topic; a consumer's lag counts the messages from where it stands to the end."""
     from pipeline.topics import TOPICS
 
