@@ -101,8 +101,15 @@ def replay(
         language=language,
         max_bytes=settings(ctx).log.max_record_bytes,
     )
-    counts, stopped, seconds = run_archive(settings(ctx), _archives(paths, example), options, _speed(speed))
-    report(counts, seconds, stopped, settings(ctx), json)
+    config, archives, pace = settings(ctx), _archives(paths, example), _speed(speed)
+    if (to or (To.kafka if config.kafka.servers else To.log)) is To.kafka:
+        if not config.kafka.servers:
+            raise typer.BadParameter("no broker is named: set RASD_KAFKA_SERVERS or kafka.servers", param_hint="--to")
+        what, stopped, seconds = publish_archive(config, archives, options, pace, wait=wait)
+        report_published(what, seconds, stopped, config, json)
+    else:
+        counts, stopped, seconds = run_archive(config, archives, options, pace)
+        report(counts, seconds, stopped, config, json)
 
 
 def _archives(paths: list[Path] | None, example: bool) -> list[Path]:

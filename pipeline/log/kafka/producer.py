@@ -28,6 +28,7 @@ from typing import Any, Self
 
 from pipeline.errors import RasdError, StorageError, StoragePaused, Unusable
 from pipeline.log.kafka.clients import Cluster, need_library
+from pipeline.log.kafka.door import Unreachable, admin, named
 from pipeline.log.kafka.headers import headers, schema_of
 from pipeline.records import Article, Entry, Reject
 from pipeline.runtimes.turns import Stopped, addressed
@@ -166,7 +167,7 @@ class Producer:
                     if end is None and self._stop.is_set():
                         raise Stopped from None
                     if end is not None and clock.monotonic() >= end:
-                        raise StoragePaused(f"{self._servers()}: no acknowledgement within {seconds:g} s") from None
+                        raise StoragePaused(f"{named(self.cluster)}: no acknowledgement within {seconds:g} s") from None
         with self._lock:
             refused, self._refused = self._refused, None
         if self._fault is not None:
@@ -189,7 +190,7 @@ class Producer:
             self._work.notify()
             self._room.notify_all()
         for record in left:
-            record.future.set_exception(StoragePaused(f"{self._servers()}: closed before the acknowledgement"))
+            record.future.set_exception(StoragePaused(f"{named(self.cluster)}: closed before the acknowledgement"))
         self._keeper.join(END_SECONDS + 0.5)
 
     def under_way(self) -> tuple[int, int]:
@@ -210,7 +211,7 @@ class Producer:
             if self._fault is not None:
                 raise self._fault
             if self._closed:
-                raise StorageError(f"{self._servers()}: the producer is closed", reason="closed")
+                raise StorageError(f"{named(self.cluster)}: the producer is closed", reason="closed")
             if not self._under_way or self._bytes + size <= self.buffer_bytes:
                 return
             if self._stop.is_set():
@@ -294,7 +295,7 @@ class Producer:
             self._break()
         if refused is not None:
             record.future.set_exception(refused)
-        elif (fault := _fault(error, self._servers())) is not None:
+        elif (fault := _fault(error, named(self.cluster))) is not None:
             self._give_up(fault)
 
     def _give_up(self, fault: StorageError) -> None:
@@ -334,13 +335,13 @@ class Producer:
         try:
             with self._lock:
                 kafka, connection = self._kafka, self._connections
-            if kafka is None:
-                kafka = self._connect()
             if topics and not self._are_there(topics):
                 return False
+            if kafka is None:
+                kafka = self._connect()
             for topic in topics:
                 kafka.partitions_for(topic)
-        except (KafkaError, OSError) as e:
+        except (KafkaError, StorageError, OSError) as e:
             self._could_not(kafka, e)
             return False
         with self._lock:
@@ -371,7 +372,7 @@ class Producer:
     def _could_not(self, kafka: Any, error: Exception) -> None:
         if kafka is not None and kafka is not self._kafka:
             _end(kafka)
-        if (fault := _fault(error, self._servers())) is not None:
+        if (fault := _fault(error, named(self.cluster))) is not None:
             self._give_up(fault)
         else:
             log.debug("%s: %s", type(error).__name__, error)
@@ -380,13 +381,8 @@ class Producer:
     def _are_there(self, topics: set[str]) -> bool:
         """Whether the topics exist; gives up if they do not for a while. Asked beforehand, for the client's own asking
         (3.0.12) makes a topic wherever brokers allow that, whatever `allow_auto_create_topics` says."""
-        from kafka import KafkaAdminClient
-
-        admin = KafkaAdminClient(**self.cluster.common(), bootstrap_timeout_ms=CONNECT_SECONDS * 1000)
-        try:
-            missing = topics - set(admin.list_topics())
-        finally:
-            admin.close()
+        with admin(self.cluster) as client:
+            missing = topics - set(client.list_topics())
         if not missing:
             self._missing_since = None
             return True
@@ -394,7 +390,7 @@ class Producer:
         if clock.monotonic() - self._missing_since > MISSING_SECONDS:
             names = ", ".join(sorted(missing))
             self._give_up(
-                StorageError(f"{self._servers()}: no topic {names}: run `rasd topics create`", reason="no-topic")
+                StorageError(f"{named(self.cluster)}: no topic {names}: run `rasd topics create`", reason="no-topic")
             )
         return False
 
@@ -405,15 +401,12 @@ class Producer:
             self._say_silent()
         elif self._said and self._heard > self._said_at:
             self._said = False
-            log.warning("%s: acknowledged again, going on", self._servers())
+            log.warning("%s: acknowledged again, going on", named(self.cluster))
 
     def _say_silent(self) -> None:
         if not self._said:
             self._said, self._said_at = True, clock.monotonic()
-            log.warning("%s: no acknowledgement. Nothing is lost; waiting and trying again", self._servers())
-
-    def _servers(self) -> str:
-        return ", ".join(self.cluster.servers)
+            log.warning("%s: no acknowledgement. Nothing is lost; waiting and trying again", named(self.cluster))
 
 
 def _end(kafka: Any) -> None:
@@ -449,6 +442,8 @@ def _fault(error: Exception, servers: str) -> StorageError | None:
     """What waiting cannot mend, in words."""
     from kafka import errors
 
+    if isinstance(error, StorageError):
+        return None if isinstance(error, Unreachable) and error.retryable else error
     if isinstance(
         error,
         errors.AuthorizationError

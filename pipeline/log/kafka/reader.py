@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import time as clock
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from pipeline.errors import StorageError
 from pipeline.log import Bounds, Message
-from pipeline.log.kafka.clients import Cluster, need_library
+from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.door import Unreachable, admin, named
 from pipeline.log.kafka.headers import event_time
 from pipeline.topics import TOPICS
 
@@ -29,22 +29,23 @@ FETCH_WAIT_MS = 50  # for which a broker may keep a request while nothing is new
 class KafkaLog:
     """See the module. One instance belongs to one thread; a context manager.
 
-    seconds: for brokers to answer. Raises: StorageError (reason "no-broker") naming the servers, from every method.
+    seconds: for brokers that let us in to answer. Raises: Unreachable, from every method; StorageError without kafka-python.
     """
 
     def __init__(self, cluster: Cluster, *, seconds: float = 8.0) -> None:
-        need_library()
         from kafka import KafkaConsumer
 
         self.cluster, self._seconds = cluster, seconds
         self._places: dict[Any, int] = {}  # by TopicPartition: the offset behind what was read last
         self._partitions: dict[str, int] = {}
-        self._admin_client: Any = None
+        self._open = contextlib.ExitStack()
+        self._admin = self._open.enter_context(admin(cluster))
         with self._answers():
             self._consumer = KafkaConsumer(
                 **{
                     **cluster.consumer(),
-                    **self._patience(),
+                    "bootstrap_timeout_ms": self._ms(),
+                    "request_timeout_ms": self._ms(),
                     "group_id": None,
                     "max_partition_fetch_bytes": FETCH_BYTES,
                     "fetch_max_wait_ms": FETCH_WAIT_MS,
@@ -54,8 +55,7 @@ class KafkaLog:
 
     def close(self) -> None:
         self._consumer.close(autocommit=False, timeout_ms=1000)
-        if self._admin_client is not None:
-            self._admin_client.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self
@@ -67,12 +67,19 @@ class KafkaLog:
 
     def topics(self) -> dict[str, int]:
         """Partitions by our topic name, of those of our topics that are there."""
+        self._partitions = {row["name"]: len(row["partitions"]) for row in self._described() if row["partitions"]}
+        return dict(sorted(self._partitions.items()))
+
+    def identities(self) -> dict[str, str]:
+        """By our topic name, what tells the topic from any other of that name: one made anew, one of other brokers."""
+        return {row["name"]: str(row["topic_id"]) for row in self._described()}
+
+    def _described(self) -> list[dict[str, Any]]:
         names = {self.cluster.topic(name): name for name in TOPICS}
         with self._answers():
-            there = [t for t in self._admin().list_topics() if t in names]
-            rows = self._admin().describe_topics(there) if there else []
-        self._partitions = {names[row["name"]]: len(row["partitions"]) for row in rows if row["partitions"]}
-        return dict(sorted(self._partitions.items()))
+            there = [t for t in self._admin.list_topics() if t in names]
+            rows = self._admin.describe_topics(there) if there else []
+        return [{**row, "name": names[row["name"]]} for row in rows]
 
     def bounds(self, topic: str) -> list[Bounds]:
         places = [self._place(topic, p) for p in range(self._count(topic, fresh=True))]
@@ -120,7 +127,7 @@ class KafkaLog:
         place = self._place(topic, partition)
         out: list[Message] = []
         with self._answers():
-            self._attend({place: offset})
+            self._attend(place, offset)
             end = self._consumer.highwater(place) or 0
             deadline = clock.monotonic() + self._seconds
             while len(out) < limit:
@@ -146,18 +153,18 @@ class KafkaLog:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _attend(self, wanted: Mapping[Any, int]) -> None:
-        """Makes the consumer read these places, from these offsets on, and no others."""
-        if new := [p for p in wanted if p not in self._places]:
-            self._consumer.assign([*self._places, *new])
-        for place, offset in wanted.items():
-            if self._places.get(place) != offset:
-                end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
-                self._consumer.seek(place, max(0, min(offset, end)))  # beyond the end it would begin anew
-                self._places[place] = offset
+    def _attend(self, place: Any, offset: int) -> None:
+        """Makes the consumer read this place, from this offset on, and no other; what it has of others it keeps."""
+        if place not in self._places:
+            self._consumer.assign([*self._places, place])
+        if self._places.get(place) != offset:
+            end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
+            self._consumer.seek(place, max(0, min(offset, end)))  # beyond the end it would begin anew
+            self._places[place] = offset
         paused = self._consumer.paused()
-        self._consumer.pause(*(p for p in self._places if p not in wanted and p not in paused))
-        self._consumer.resume(*(p for p in wanted if p in paused))
+        self._consumer.pause(*(p for p in self._places if p != place and p not in paused))
+        if place in paused:
+            self._consumer.resume(place)
 
     def _poll(self, milliseconds: int, limit: int) -> list[Message]:
         out = []
@@ -196,23 +203,13 @@ class KafkaLog:
 
         out: dict[int, int] = {}
         with contextlib.suppress(KafkaError):
-            for broker in self._admin().describe_log_dirs([self.cluster.topic(topic)]):
+            for broker in self._admin.describe_log_dirs([self.cluster.topic(topic)]):
                 for folder in broker["log_dirs"]:
                     for row in folder["topics"]:
                         for part in row["partitions"]:
                             at = part["partition_index"]
                             out[at] = max(out.get(at, 0), part["partition_size"])
         return out
-
-    def _admin(self) -> Any:
-        from kafka import KafkaAdminClient
-
-        if self._admin_client is None:
-            self._admin_client = KafkaAdminClient(**self.cluster.common(), **self._patience())
-        return self._admin_client
-
-    def _patience(self) -> dict[str, int]:
-        return {"bootstrap_timeout_ms": self._ms(), "request_timeout_ms": self._ms()}
 
     def _ms(self) -> int:
         return int(self._seconds * 1000)
@@ -227,8 +224,8 @@ class KafkaLog:
         except (KafkaError, OSError) as e:
             raise self._unreachable(f"{type(e).__name__}: {e}") from e
 
-    def _unreachable(self, why: str) -> StorageError:
-        return StorageError(f"Kafka at {', '.join(self.cluster.servers)} does not answer: {why}", reason="no-broker")
+    def _unreachable(self, why: str) -> Unreachable:
+        return Unreachable(f"{named(self.cluster)}: no answer: {why}", retryable=True)
 
 
 def message_of(cluster: Cluster, record: Any) -> Message:
