@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pipeline.errors import RasdError
 from pipeline.log.kafka.door import Unreachable, named, trouble
 from pipeline.log.kafka.groups import GroupBusy, Groups
+from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.where import Where
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Following:
         self._begin()
         while True:
             try:
+                keep_joined(self._consumer)
                 self._take(self._consumer.poll(POLL_MS))
             except KafkaError as e:
                 self._troubled(e)

@@ -36,6 +36,7 @@ from pipeline.flow import Failure
 from pipeline.log import Message
 from pipeline.log.kafka.clients import Cluster
 from pipeline.log.kafka.headers import event_time
+from pipeline.log.kafka.joining import keep_joined
 from pipeline.records import Entry, Reject
 from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
 from pipeline.runtimes.kafka.sinking_places import topics_of
@@ -170,6 +171,7 @@ class Entries:
         busy = self._flight is not None
         if busy:
             consumer.pause(*consumer.assignment())
+        keep_joined(consumer)
         polled = consumer.poll(timeout_ms=0 if busy else int(POLL_SECONDS * 1000), max_records=self._batch)
         if self._listener.moved():
             self._moved(consumer)

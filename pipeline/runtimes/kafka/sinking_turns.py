@@ -24,6 +24,7 @@ from pipeline.flow import Failure
 from pipeline.log import Message
 from pipeline.log.kafka.clients import Cluster
 from pipeline.log.kafka.headers import TRACE, event_time, header, schema_of
+from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.kafka.producer import Producer
 from pipeline.runtimes.embedded import PASSING
 from pipeline.runtimes.kafka.health import Health
@@ -168,6 +169,7 @@ class _Turns:
     def _poll(self, seconds: float, limit: int) -> list[Any]:
         self.at.beat()
         try:
+            keep_joined(self.consumer)
             found = self.consumer.poll(timeout_ms=int(seconds * 1000), max_records=limit)
         except KafkaError as e:
             if not getattr(e, "retriable", False):
