@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables
 LOW_DISK = 1_000_000_000
 LAG = 10_000
+KAFKA_SINKS = "sinks.sqlite"  # of the data folder: pipeline.runtimes.kafka.sinking_places, which imports Kafka's client
 _COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 
 
@@ -73,8 +74,14 @@ def _findings(load: Callable[[], Config]) -> Iterator[Finding]:
     yield Finding("settings", "ok", _settings_words(config))
     yield _lexicon(config)
     yield from _folder(config.data_dir)
-    yield from _log(config.log_file)
-    yield from _sinks(config)
+    if config.kafka.servers:
+        from pipeline.cli.kafkadoctor import findings
+
+        yield from findings(config)
+        yield from _sinks(config, config.data_dir / KAFKA_SINKS)
+    else:
+        yield from _log(config.log_file)
+        yield from _sinks(config, config.log_file)
     yield from _feeds(config)
 
 
@@ -206,17 +213,17 @@ def _log_content(path: Path) -> Iterator[Finding]:
         log.close()
 
 
-def _sinks(config: Config) -> Iterator[Finding]:
-    """Do the outputs go with the log?"""
+def _sinks(config: Config, kept: Path) -> Iterator[Finding]:
+    """Do the outputs go with the log? kept: where it stands how far they are."""
     from connectors.sinks import CHECKS
     from pipeline.log.sqlite import SqliteLog
     from pipeline.runtimes.turns import consumer_of
 
     with contextlib.ExitStack() as stack:
         log = None
-        if config.log_file.exists():
+        if kept.exists():
             try:
-                log = SqliteLog(config.log_file, readonly=True)
+                log = SqliteLog(kept, readonly=True)
             except (RasdError, sqlite3.Error, OSError):
                 return  # told already
             stack.callback(log.close)
