@@ -21,7 +21,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/python -m hatchling build --target wheel --directory /wheel \
  && /opt/rasd/bin/pip install --no-deps /wheel/*.whl \
  && /opt/rasd/bin/pip check \
- && /opt/rasd/bin/python -m pip uninstall --yes pip
+ && /opt/rasd/bin/python -m pip uninstall --yes pip setuptools
 
 FROM python:3.12.12-slim-bookworm
 LABEL org.opencontainers.image.title="rasd" \

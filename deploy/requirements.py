@@ -8,5 +8,8 @@ import tomllib
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for line in [*project["dependencies"], *(line for name in sys.argv[1:] for line in project["optional-dependencies"][name])]:
+for line in [
+    *project["dependencies"],
+    *(line for name in sys.argv[1:] for line in project["optional-dependencies"][name]),
+]:
     print(line)

@@ -1,0 +1,178 @@
+"""What `docker-compose up` starts, started here: every service by its own command and environment (`engine`)."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.demo import packaged_archive
+from pipeline.log.sqlite import SqliteLog
+from tests.command import replayed
+from tests.compose.composed import environment, project, services
+from tests.compose.engine import Container, Engine, properties_of
+from tests.compose.test_files import expressions, metric_names
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
+BOUND = 90.0  # seconds from `up` to events on the topic and rows in the database
+POSTGRES = Path("/usr/lib/postgresql")
+TABLES = ("events", "tolls")
+
+
+@pytest.fixture(scope="module")
+def postgres_programs() -> Path:
+    """The folder of PostgreSQL's server programs, newest first."""
+    found = sorted(POSTGRES.glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]), reverse=True)
+    if not found:
+        from tests.kafka.fixtures import missing
+
+        missing("no PostgreSQL server here (Debian: apt-get install postgresql)")
+    return found[0].parent
+
+
+@pytest.fixture(scope="module")
+def engine(kafka_jars: Path, postgres_programs: Path) -> Iterator[Engine]:
+    """All services of a bare `docker-compose up --scale worker=2`, begun."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rasd-compose-") as folder,
+        Engine(project(""), Path(folder), kafka_jars, postgres_programs, scale={"worker": 2}) as engine,
+    ):
+        engine.up()
+        yield engine
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the packaged archive yields without a broker: messages of the events' topic, ids of the sink's rows."""
+
+    messages: set[bytes]
+    rows: set[str]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
+    data = tmp_path_factory.mktemp("embedded")
+    replayed(data, packaged_archive())
+    log = SqliteLog(data / "log.sqlite", readonly=True)
+    messages = {m.value for m in log.scan("rasd.events")}
+    log.close()
+    with closing(sqlite3.connect(data / "rasd.sqlite")) as db:
+        return Expected(messages, {i for table in TABLES for (i,) in db.execute(f"SELECT id FROM {table}")})
+
+
+def on_topic(servers: str) -> set[bytes]:
+    """All that stands on the events' topic, read as a program of the host would."""
+    from kafka import KafkaConsumer, TopicPartition
+
+    topic = environment(services()["worker"])["RASD_KAFKA_PREFIX"] + "events"
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        if not partitions:
+            return set()
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        found: set[bytes] = set()
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            for messages in consumer.poll(500).values():
+                found |= {m.value for m in messages}
+        return found
+    finally:
+        consumer.close()
+
+
+def rows(engine: Engine) -> set[str]:
+    """Ids of the rows in PostgreSQL, asked for through the published port; none while there are no tables."""
+    import psycopg
+
+    password = (engine.folder / "volumes" / "secrets" / "postgres").read_text().strip()
+    dsn = f"postgresql://rasd@{engine.address('postgres', 5432)}/rasd"
+    try:
+        with psycopg.connect(dsn, password=password) as db:
+            return {str(i) for table in TABLES for (i,) in db.execute(f"SELECT id FROM rasd.{table}")}
+    except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
+        return set()
+
+
+def until(engine: Engine, what: str, is_so: object) -> float:
+    """Seconds since `up` at which it was so. Fails if a service fails before, or the bound passes."""
+    assert callable(is_so)
+    while not is_so():
+        engine.check()
+        if engine.seconds > BOUND:
+            said = "\n".join(f"--- {c.name}\n{c.said()[-1500:]}" for c in engine.containers)
+            pytest.fail(f"{what}: not within {BOUND:.0f} s\n{said}")
+        time.sleep(0.2)
+    return engine.seconds
+
+
+def metrics(engine: Engine, container: Container) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{container.ports[8090]}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def test_events_stand_on_the_topic_and_in_the_database_within_90_seconds(engine: Engine, expected: Expected) -> None:
+    until(engine, "topics", lambda: all(c.ended for c in engine.of("topics")))
+    host = engine.address("kafka", 29092)
+    first = until(engine, "a first event", lambda: on_topic(host))
+    topic = until(engine, "all events on the topic", lambda: expected.messages <= on_topic(host))
+    database = until(engine, "all rows in PostgreSQL", lambda: expected.rows <= rows(engine))
+    print(f"\nafter up: first event {first:.1f} s, all {len(expected.messages)} on the topic {topic:.1f} s, ", end="")
+    print(f"{len(expected.rows)} rows in PostgreSQL {database:.1f} s")
+    assert on_topic(host) == expected.messages
+    assert rows(engine) == expected.rows
+
+
+def test_every_service_becomes_healthy_by_its_own_check(engine: Engine) -> None:
+    asked = [c for c in engine.containers if c.spec.get("healthcheck")]
+    at = until(engine, "health", lambda: all(c.healthy for c in asked))
+    print(f"\nall of {', '.join(c.name for c in asked)} healthy after {at:.1f} s")
+
+
+def test_the_broker_tells_each_client_the_address_that_it_can_reach(engine: Engine) -> None:
+    from kafka import KafkaAdminClient
+
+    until(engine, "a healthy broker", lambda: engine.of("kafka")[0].healthy)
+    for port in (9092, 29092):
+        called = engine.address("kafka", port)
+        admin = KafkaAdminClient(bootstrap_servers=called)
+        try:
+            told = admin.describe_cluster()
+        finally:
+            admin.close()
+        assert [f"{b['host']}:{b['port']}" for b in told["brokers"]] == [called]
+
+
+def test_every_metric_of_the_dashboards_is_one_that_a_running_service_shows(engine: Engine) -> None:
+    asked = [c for c in engine.containers if c.spec.get("healthcheck") and 8090 in c.ports]
+    until(engine, "health", lambda: all(c.healthy for c in asked))
+    wanted = {name for e in expressions() for name in metric_names(e)}
+
+    def shown() -> set[str]:
+        return {n for c in asked for line in metrics(engine, c).splitlines() for n in metric_names(line.split("{")[0])}
+
+    until(engine, f"metrics {wanted - shown()}", lambda: wanted <= shown())
+
+
+def test_every_service_ends_with_0_within_its_grace_when_told_to(engine: Engine) -> None:
+    asked = [c for c in engine.containers if c.spec.get("healthcheck")]
+    until(engine, "health", lambda: all(c.healthy for c in asked))
+    engine.check()
+    last = ("postgres", "kafka")
+    ended = {c.name: engine.stop(c) for c in asked if c.service not in last}
+    ended |= {c.name: engine.stop(c) for name in last for c in engine.of(name)}
+    print("\n" + ", ".join(f"{name} {seconds:.1f} s" for name, (_, seconds) in ended.items()))
+    assert {name: code for name, (code, _) in ended.items() if code != 0} == {}
+
+
+def test_names_of_variables_become_properties_as_the_image_makes_them() -> None:
+    given = {"KAFKA_LOG_DIRS": "a", "KAFKA_A__B_C___D": "b", "KAFKA_HEAP_OPTS": "c", "CLUSTER_ID": "d"}
+    assert properties_of(given) == {"log.dirs": "a", "a_b.c-d": "b"}
