@@ -184,10 +184,10 @@ class StageWork:
     async def take(self, message: Incoming) -> None:
         """Takes a message; waits while there is no room. A message of a partition that is not ours is dropped."""
         part = self.parts.get(message.partition)
-        while part is not None and part.live and not (self._has_room() and not self.draining):
+        while part is not None and part.live and not self.failed.done() and not (self._has_room() and not self.draining):
             self._changed.clear()
             await self._changed.wait()
-        if part is None or not part.live or message.offset <= part.last:
+        if part is None or not part.live or self.failed.done() or message.offset <= part.last:
             return
         part.last = message.offset
         self.held += 1
@@ -219,6 +219,7 @@ class StageWork:
     def fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_result(error)
+        self._turn()
 
     def let_go(self, messages: Collection[Incoming]) -> None:
         self.held -= len(messages)
