@@ -283,7 +283,7 @@ class Entries:
         if isinstance(error, KafkaError) and not getattr(error, "retriable", False):
             raise RasdError(f"the brokers refuse: {type(error).__name__}: {error}", reason="refused") from error
         if not self._said:
-            log.warning("entries: waiting: %s", str(error) or type(error).__name__)
+            log.warning("entries: waiting: %s", error.args[0] if error.args else type(error).__name__)
         self._said = True
         self._caught_up = False
         self._stop.wait(AGAIN_SECONDS)
