@@ -190,7 +190,7 @@ def alone(lock: Path, others: str) -> Iterator[None]:
     Raises: StorageError (reason "in-use").
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:

@@ -17,17 +17,9 @@ from concurrent.futures import CancelledError, Future, TimeoutError
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition, errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import (
-    CommitFailedError,
-    FencedInstanceIdError,
-    IllegalGenerationError,
-    KafkaError,
-    RebalanceInProgressError,
-    RetriableError,
-    UnknownMemberIdError,
-)
+from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from pipeline import wire
@@ -53,6 +45,25 @@ COMMIT_SECONDS = 2.0
 GROW_SECONDS = 30.0  # until partitions that the topic was given meanwhile are noticed
 END_SECONDS = 2.0  # for the thread to end
 
+#: What waiting does not mend. All else passes: a broker that goes down says strange things.
+_FOR_GOOD = (
+    errors.AuthorizationError,
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.UnsupportedVersionError,
+    errors.InvalidTopicError,
+    errors.InvalidGroupIdError,
+    errors.InvalidSessionTimeoutError,
+    errors.InconsistentGroupProtocolError,
+    errors.FencedInstanceIdError,
+)
+#: What becomes of a commit while the group is given out anew.
+_GIVEN_OUT = (
+    errors.CommitFailedError,
+    errors.RebalanceInProgressError,
+    errors.IllegalGenerationError,
+    errors.UnknownMemberIdError,
+)
 #: Takes entries, and the rejects of messages that hold none; returns once all of it is durable.
 Take = Callable[[Sequence[Entry], Sequence[Reject]], Awaitable[object]]
 
@@ -227,16 +238,18 @@ class Entries:
         consumer.resume(*consumer.paused())
 
     def _commit(self, consumer: KafkaConsumer) -> None:
-        """What cannot be committed now is with the next batch, or comes again."""
+        """What cannot be committed now is with the next batch, or comes again. Raises: RasdError if it never can."""
         mine = consumer.assignment()
         offsets = {at: OffsetAndMetadata(n, "", -1) for at, n in self._pending.items() if at in mine}
         if not offsets:
             return
         try:
             consumer.commit(offsets, timeout_ms=COMMIT_SECONDS * 1000)
-        except (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError):
+        except _GIVEN_OUT:
             log.info("entries: the partitions are given out anew; some entries will come again")
-        except RetriableError as e:
+        except KafkaError as e:
+            if isinstance(e, _FOR_GOOD):
+                raise self._refusal(e) from e
             log.debug("entries: not committed yet: %s", e)
             return
         else:
@@ -275,18 +288,19 @@ class Entries:
 
     def _wait_out(self, error: Exception) -> None:
         """Says once that brokers do not answer, and waits a moment. Raises: RasdError where waiting cannot help."""
-        if isinstance(error, FencedInstanceIdError):
-            raise RasdError(
-                f"another fetcher has the name {self._instance} in the group: give each its own worker.instance",
-                reason="in-use",
-            ) from error
-        if isinstance(error, KafkaError) and not getattr(error, "retriable", False):
-            raise RasdError(f"the brokers refuse: {type(error).__name__}: {error}", reason="refused") from error
+        if isinstance(error, _FOR_GOOD):
+            raise self._refusal(error) from error
         if not self._said:
             log.warning("entries: waiting: %s", error.args[0] if error.args else type(error).__name__)
         self._said = True
         self._caught_up = False
         self._stop.wait(AGAIN_SECONDS)
+
+    def _refusal(self, error: KafkaError) -> RasdError:
+        if isinstance(error, FencedInstanceIdError):
+            said = f"another fetcher has the name {self._instance} in the group: give each its own worker.instance"
+            return RasdError(said, reason="in-use")
+        return RasdError(f"the brokers refuse: {type(error).__name__}: {error}", reason="refused")
 
     def _well(self) -> None:
         if self._said and self._next:

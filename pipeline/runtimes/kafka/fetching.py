@@ -7,11 +7,9 @@ the frontier when all copies in sync have its article. So a kill repeats what wa
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
 import re
-import socket
+import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from connectors.clock import Clock
 from connectors.fetcher import Counts, Fetcher
 from pipeline.config import Config
 from pipeline.records import Entry, Reject
-from pipeline.runtimes.ingest import fetching, reaching_out, together
+from pipeline.runtimes.ingest import FETCHER_LOCK, fetching, reaching_out, together
 from pipeline.runtimes.kafka.entries import Entries
 from pipeline.runtimes.kafka.ingesting import Grounds, Watched, run_process
 
@@ -62,10 +60,16 @@ def run_fetcher(
 
 
 def member_of(config: Config) -> str:
-    """The name that this fetcher keeps in its group: of the setting, else of the machine and the data folder."""
-    folder = hashlib.blake2b(os.fsencode(config.data_dir.resolve()), digest_size=4).hexdigest()
-    name = config.worker.instance or f"{socket.gethostname()}-{folder}"
-    return _UNFIT.sub("-", name)[:150]
+    """The name that this fetcher keeps in its group over restarts: the setting's, else one that its data folder keeps,
+    as the pages that wait there are its own. Call it while the folder is held."""
+    if config.worker.instance:
+        return _UNFIT.sub("-", config.worker.instance)[:150]
+    file = config.data_dir / FETCHER_LOCK
+    name = _UNFIT.sub("-", file.read_text("utf-8", "replace").strip())[:150] if file.exists() else ""
+    if not name:
+        name = f"fetcher-{secrets.token_hex(6)}"
+        file.write_text(f"{name}\n")
+    return name
 
 
 class _Run:

@@ -214,6 +214,31 @@ def test_while_a_batch_is_on_its_way_nothing_is_read_nor_committed(config: Confi
     assert sum(n or 0 for n in committed(config, ENTRIES.name, "fetch").values()) == 10
 
 
+def test_a_name_that_another_member_takes_is_told(config: Config, kafka: str) -> None:
+    async def taking() -> tuple[BaseException | None, BaseException | None]:
+        slow = Slow()
+        slow.allowed.set()
+        both, failed = [], asyncio.Event()
+        for _ in range(2):
+            entries = Entries(
+                cluster_of(config), slow.take, instance="one", batch=3, health=Health("", "fetcher"), failed=failed.set
+            )
+            both.append(entries)
+            entries.start(asyncio.get_running_loop())
+            while not entries.caught_up:
+                await asyncio.sleep(0.01)
+        # Only what the first does next shows it that it is one no more: it hears of it by its own commit.
+        announce(kafka, topic_of(config), [Entry(feed="https://a.example/rss", url="https://a.example/1")])
+        await failed.wait()
+        for entries in both:
+            await asyncio.to_thread(entries.join)
+        return both[0].error, both[1].error
+
+    first, second = asyncio.run(asyncio.wait_for(taking(), 30))
+    assert "give each its own worker.instance" in str(first)
+    assert second is None
+
+
 def test_entries_stay_on_the_topic_while_the_frontier_is_full(
     kafka_config: Settings, kafka: str, kafka_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -229,8 +254,9 @@ def test_entries_stay_on_the_topic_while_the_frontier_is_full(
 
 
 def test_a_member_keeps_its_name_and_no_two_folders_share_one(kafka_config: Settings, tmp_path: Path) -> None:
-    one = kafka_config()
-    other = config_on("127.0.0.1:1", "rasd.", tmp_path / "other")
+    one, other = kafka_config(), config_on("127.0.0.1:1", "rasd.", tmp_path / "other")
+    for config in (one, other):
+        config.data_dir.mkdir()
     assert member_of(one) == member_of(one) != member_of(other)
     named = kafka_config(worker_instance="fetcher one/1")
     assert member_of(named) == "fetcher-one-1"
