@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,37 @@ COMPOSE = Path(sys.executable).with_name("docker-compose")
 HADOLINT = Path(sys.executable).with_name("hadolint")
 
 
-def run_compose(*words: str, env_file: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The parser, with an environment of its own: what stands in a developer's `.env` or shell is no part of a test."""
-    file = env_file or Path(os.devnull)
+def run_compose(
+    *words: str, env_file: Path | None = None, more: Sequence[Path] = (), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The parser, with an environment of its own: what stands in a developer's `.env` or shell is no part of a test.
+
+    more: files read over docker-compose.yml. variables: as a `.env` would set them.
+    """
+    files = [word for file in (ROOT / "docker-compose.yml", *more) for word in ("-f", str(file))]
     return subprocess.run(
-        [COMPOSE, "--env-file", file, "--project-directory", ROOT, "-f", ROOT / "docker-compose.yml", *words],
+        [COMPOSE, "--env-file", env_file or Path(os.devnull), "--project-directory", ROOT, *files, *words],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables},
     )
+
+
+def read_project(*words: str, more: Sequence[Path] = (), **variables: str) -> dict[str, Any]:
+    """The whole file in its canonical form."""
+    done = run_compose(*words, "config", "--format", "json", more=more, **variables)
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
 
 
 @functools.cache
 def project(profile: str = "*") -> dict[str, Any]:
-    """The whole file in its canonical form; profile "" for what a bare `docker-compose up` starts."""
-    done = run_compose(*(("--profile", profile) if profile else ()), "config", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    read: dict[str, Any] = json.loads(done.stdout)
-    return read
+    """As it stands in the project; profile "" for what a bare `docker-compose up` starts."""
+    return read_project(*(("--profile", profile) if profile else ()))
 
 
 def services(profile: str = "*") -> dict[str, dict[str, Any]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 from pipeline.cli.demo import packaged_archive
 from pipeline.log.sqlite import SqliteLog
 from tests.command import replayed
-from tests.compose.composed import environment, project, services
+from tests.compose.composed import environment, read_project, services
 from tests.compose.engine import Container, Engine, properties_of
 from tests.compose.test_files import expressions, metric_names
 
@@ -56,15 +58,28 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Expected:
         return Expected(messages, {i for table in TABLES for (i,) in db.execute(f"SELECT id FROM {table}")})
 
 
+#: What a deployment may add: here the right to poll this machine's own simulated outlets, and to do it often.
+OVERRIDE = """
+services:
+  poller: &polite
+    environment: {RASD_FETCH_ALLOW_PRIVATE: 127.0.0.0/8, RASD_FETCH_HOST_DELAY: "0.02"}
+  fetcher: *polite
+"""
+
+
 @pytest.fixture(scope="module")
 def engine(expected: Expected, kafka_jars: Path, postgres_programs: Path) -> Iterator[Engine]:
-    """All services of a bare `docker-compose up --scale worker=2`, begun."""
-    with (
-        tempfile.TemporaryDirectory(prefix="rasd-compose-") as folder,
-        Engine(project(""), Path(folder), kafka_jars, postgres_programs, scale={"worker": 2}) as engine,
-    ):
-        engine.up()
-        yield engine
+    """All services of a bare `docker-compose up --scale worker=2`, begun; feeds.toml in its folder is mounted, and
+    empty at first."""
+    with tempfile.TemporaryDirectory(prefix="rasd-compose-") as named:
+        folder = Path(named)
+        feeds, override = folder / "feeds.toml", folder / "override.yml"
+        feeds.touch()
+        override.write_text(OVERRIDE)
+        read = read_project(more=[override], FEEDS=str(feeds))
+        with Engine(read, folder, kafka_jars, postgres_programs, scale={"worker": 2}) as engine:
+            engine.up()
+            yield engine
 
 
 def on_topic(servers: str) -> set[bytes]:
@@ -100,6 +115,28 @@ def rows(engine: Engine) -> set[str]:
             return {str(i) for table in TABLES for (i,) in db.execute(f"SELECT id FROM rasd.{table}")}
     except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
         return set()
+
+
+@contextmanager
+def newsroom(folder: Path) -> Iterator[str]:
+    """Simulated outlets on this machine; gives the list of their feeds."""
+    words = ("newsroom", "--port", "0", "--feeds", "6", "--hosts", "2", "--calm", "--into", str(folder))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + 20
+        while not (folder / "rasd.toml").exists():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        yield (folder / "feeds.toml").read_text("utf-8")
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def spoil(engine: Engine) -> None:
@@ -140,6 +177,14 @@ def test_events_stand_on_the_topic_and_in_the_database_within_90_seconds(engine:
     print(f"{len(expected.rows)} rows in PostgreSQL {database:.1f} s")
     assert on_topic(host) == expected.messages
     assert rows(engine) == expected.rows
+
+
+def test_feeds_that_are_mounted_are_polled_and_end_as_rows(engine: Engine, expected: Expected) -> None:
+    with newsroom(engine.folder / "newsroom") as feeds:
+        (engine.folder / "feeds.toml").write_text(feeds)  # in place: the mount is of the file
+        at = engine.seconds
+        found = until(engine, "an event of a feed", lambda: rows(engine) - expected.rows)
+    print(f"\nfirst row of a polled feed {found - at:.1f} s after its list was there")
 
 
 def test_every_service_becomes_healthy_by_its_own_check(engine: Engine) -> None:
