@@ -6,8 +6,18 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.fixtures import kafka, kafka_config, kafka_environment, kafka_jars, prefix
+from tests.postgres.fixtures import database, postgres, postgres_server
 
-__all__ = ["kafka", "kafka_config", "kafka_environment", "kafka_jars", "prefix"]
+__all__ = [
+    "database",
+    "kafka",
+    "kafka_config",
+    "kafka_environment",
+    "kafka_jars",
+    "postgres",
+    "postgres_server",
+    "prefix",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,8 +9,9 @@ had happened.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from connectors.sinks import jsonl, sqlite
 from connectors.sinks.jsonl import JsonlSink
 from connectors.sinks.sqlite import SqliteSink
 from pipeline.config import Config
+from pipeline.errors import StorageError
 from pipeline.records import Record
 
 
@@ -74,16 +76,51 @@ def _files(config: Config, *names: str) -> Kept:
     return Kept(tuple(map(str, paths)), remove)
 
 
+def _postgres(config: Config) -> Sink:
+    with _installed():
+        from connectors.sinks.postgres import PostgresSink
+        from connectors.sinks.postgres_server import target_of
+    return PostgresSink(target_of(config))
+
+
+def _postgres_check(config: Config, committed: Mapping[str, bytes]) -> str:
+    with _installed():
+        from connectors.sinks.postgres import check
+        from connectors.sinks.postgres_server import target_of
+    return check(target_of(config), committed)
+
+
+def _postgres_kept(config: Config) -> Kept:
+    with _installed():
+        from connectors.sinks.postgres import kept, remove
+        from connectors.sinks.postgres_server import target_of
+    target = target_of(config)
+    return Kept(kept(target), lambda: remove(target))
+
+
+@contextlib.contextmanager
+def _installed() -> Iterator[None]:
+    """Raises: StorageError naming the extra where psycopg is not there."""
+    try:
+        yield
+    except ImportError as e:
+        raise StorageError(
+            f"the postgres sink needs psycopg ({e}): pip install 'rasd[postgres]'", reason="missing-package"
+        ) from e
+
+
 #: Sinks by name, made from the settings.
 SINKS: dict[str, Callable[[Config], Sink]] = {
     "jsonl": lambda config: JsonlSink(config.data_dir),
     "sqlite": lambda config: SqliteSink(config.data_dir),
+    "postgres": _postgres,
 }
 
 #: What each sink keeps; removed when it is made anew. Raises where the sink would.
 KEEPS: dict[str, Callable[[Config], Kept]] = {
     "jsonl": lambda config: _files(config, "events"),
     "sqlite": lambda config: _files(config, "rasd.sqlite", "rasd.sqlite-wal", "rasd.sqlite-shm"),
+    "postgres": _postgres_kept,
 }
 
 #: What a sink's output is worth, in a few words, by the settings and the committed state. Raise StorageError where
@@ -91,4 +128,5 @@ KEEPS: dict[str, Callable[[Config], Kept]] = {
 CHECKS: dict[str, Callable[[Config, Mapping[str, bytes]], str]] = {
     "jsonl": lambda config, committed: jsonl.check(config.data_dir, committed),
     "sqlite": lambda config, committed: sqlite.check(config.data_dir, committed),
+    "postgres": _postgres_check,
 }

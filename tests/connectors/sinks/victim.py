@@ -6,7 +6,9 @@ python -m tests.connectors.sinks.victim jsonl DATA
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.sinks import SINKS
@@ -29,9 +31,9 @@ def messages() -> list[Message]:
     return out
 
 
-def main(kind: str, data: Path) -> None:
+def main(kind: str, data: Path, environ: Mapping[str, str] = os.environ) -> None:
     log = SqliteLog(data / "log.sqlite")
-    sink = SINKS[kind](load(data=data))
+    sink = SINKS[kind](load(data=data, environ=environ))
     sink.resume(log.state(kind))
     position = log.state("position")
     mine = [m for m in messages() if m[0] in sink.topics]
