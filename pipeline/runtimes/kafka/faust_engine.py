@@ -26,7 +26,8 @@ from yarl import URL
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
 from pipeline.runtimes.kafka.stagework import Displaced, Incoming, Outgoing, StageWork, Stored
-from pipeline.runtimes.kafka.state import TABLE, PartitionedStore, StateTable
+from pipeline.runtimes.kafka.state import PartitionedStore, StateTable
+from pipeline.runtimes.kafka.state_changelog import TABLE
 from pipeline.runtimes.kafka.worker_sender import Sender, connection
 
 log = logging.getLogger("rasd.worker")
@@ -129,10 +130,11 @@ class FaustEngine:
         except TimeoutError as e:
             raise Displaced("the changelog could not be written for longer than a session") from e
         self._trust(partition)
-        before = self._logged.get(partition)
+        before = self._logged.pop(partition, None)
         if before is not None and last - before > len(changes) and not self.sender.repeated:
             raise Displaced(f"another worker has written to the changelog of partition {partition}")
-        self._logged[partition] = last
+        if last >= 0:  # else the broker had it already, from an attempt whose answer was lost
+            self._logged[partition] = last
         return last
 
     def stored(self, partition: int) -> Stored:

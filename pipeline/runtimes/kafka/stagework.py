@@ -159,7 +159,7 @@ class StageWork:
         self.parts: dict[int, _Part] = {}
         self.held = 0
         self.held_bytes = 0
-        self.moved = time.monotonic()  # when something last came or was settled
+        self.moved = time.monotonic()  # when something last came, was settled or was opened
         self.draining = False
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
@@ -184,7 +184,9 @@ class StageWork:
     async def take(self, message: Incoming) -> None:
         """Takes a message; waits while there is no room. A message of a partition that is not ours is dropped."""
         part = self.parts.get(message.partition)
-        while part is not None and part.live and not self.failed.done() and not (self._has_room() and not self.draining):
+        while (
+            part is not None and part.live and not self.failed.done() and not (self._has_room() and not self.draining)
+        ):
             self._changed.clear()
             await self._changed.wait()
         if part is None or not part.live or self.failed.done() or message.offset <= part.last:
@@ -322,6 +324,7 @@ class _Part:
         if self.stage.view is not None:
             self.overlay = Overlay(self.work.engine.stored(self.partition))
             self.view = await asyncio.to_thread(self.stage.view, self.overlay)
+        self.work.moved = time.monotonic()
         self.opened.set()
 
     # -- making ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from yarl import URL
 
 from pipeline.runtimes.kafka.stagework import Stored
 
-TABLE = "state"
 #: Small databases, many of them: one per partition.
 OPTIONS = {"write_buffer_size": 16 << 20, "block_cache_size": 32 << 20, "max_open_files": 256}
 
@@ -54,14 +53,18 @@ class StoredPartition(Stored):
         self._db, self._offset_key = db, offset_key
 
     def put(self, changes: Mapping[str, bytes], offset: int) -> None:
-        """Writes changes, and that the changelog is known up to `offset`: all or nothing. An empty value deletes."""
+        """Writes changes, and that the changelog is known up to `offset`: all or nothing. An empty value deletes.
+
+        offset: -1 if the broker did not tell; what was known before stands then, and a little more is read again.
+        """
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in changes.items():
             if value:
                 batch.put(key.encode(), value)
             else:
                 batch.delete(key.encode())
-        batch.put(self._offset_key, b"%d" % offset)
+        if offset >= 0:
+            batch.put(self._offset_key, b"%d" % offset)
         self._db.write(batch)
 
     def __getitem__(self, key: str) -> bytes:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
 from pipeline.config import Config
 from pipeline.errors import RasdError
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
-from pipeline.runtimes.kafka.state import TABLE
-from pipeline.runtimes.kafka.worker_sender import connection
 
-log = logging.getLogger("rasd.worker")
+TABLE = "state"
 EXISTS = 36  # TOPIC_ALREADY_EXISTS, https://kafka.apache.org/protocol#protocol_error_codes
 
 
@@ -28,6 +22,10 @@ async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, parti
     Raises: RasdError if it has another number of partitions than what the stage reads: state would be looked for in
     the wrong one.
     """
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+    from pipeline.runtimes.kafka.worker_sender import connection
+
     name = changelog_of(cluster, stage)
     admin = AIOKafkaAdminClient(**connection(cluster))
     await admin.start()

@@ -193,7 +193,11 @@ class _Worker:
                     lag = sum(sum(s.lag().values()) for s in self.stages)
                     log.info("%.0f messages/s, %s to go", (settled - before) / (now - told), f"{lag:,}")
                 told, before = now, settled
-            if self.until_idle is not None and all(s.idle(self.until_idle) for s in self.stages):
+            if (
+                self.until_idle is not None
+                and not self.stop.is_set()
+                and all(s.idle(self.until_idle) for s in self.stages)
+            ):
                 log.info("nothing came for %g s: ending", self.until_idle)
                 self.stop.set()
 

@@ -21,6 +21,7 @@ from aiokafka.structs import RecordMetadata
 
 from pipeline.errors import RasdError
 from pipeline.log.kafka.clients import HEADROOM, Cluster
+from pipeline.log.kafka.door import trouble
 from pipeline.log.partition import partition_of
 from pipeline.runtimes.kafka.stagework import Outgoing, TooLarge
 
@@ -29,6 +30,7 @@ LINGER_MS = 5
 BATCH_BYTES = 256_000
 AGAIN_SECONDS = 0.5  # before what failed is sent again
 REQUEST_SECONDS = 10.0
+REFUSED = 3  # times that brokers answer and let us not in, until that is believed
 STOP_SECONDS = 1.0  # for what is acknowledged already, only the connections are left to close
 
 
@@ -136,6 +138,7 @@ class Sender:
             return list(all_.result())
         finally:
             gone.cancel()
+            all_.add_done_callback(_looked_at)
             all_.cancel()
 
     async def _ensured(self) -> AIOKafkaProducer:
@@ -167,6 +170,12 @@ async def new_producer(cluster: Cluster) -> AIOKafkaProducer:
     return producer
 
 
+def _looked_at(future: asyncio.Future[Any]) -> None:
+    """So that the loop does not complain of what nobody waits for any more."""
+    if not future.cancelled():
+        future.exception()
+
+
 def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
@@ -174,12 +183,13 @@ def _words(error: BaseException) -> str:
 async def topics_there(cluster: Cluster, names: Sequence[str], seconds: float) -> Mapping[str, int]:
     """Partitions of topics, by our names, as soon as all are there.
 
-    Raises: RasdError if one is not there after `seconds` of a broker's answering; waits while none answers.
+    Raises: RasdError if one is not there after `seconds` of a broker's answering, Unreachable if brokers refuse us;
+    waits while none answers.
     """
     from aiokafka.client import AIOKafkaClient
 
     end: float | None = None
-    told = False
+    told, refused = False, 0
     while True:
         client = AIOKafkaClient(**connection(cluster))
         try:
@@ -194,9 +204,13 @@ async def topics_there(cluster: Cluster, names: Sequence[str], seconds: float) -
                 raise RasdError(f"no topic {missing}: `rasd topics create` makes them", reason="no-topic")
             if not told:
                 log.warning("waiting for topics to be made: %s", missing)
-        except (KafkaError, OSError) as e:
+        except (KafkaError, OSError):
+            fault = await asyncio.to_thread(trouble, cluster)
+            refused = 0 if fault.retryable else refused + 1
+            if refused == REFUSED:
+                raise fault from None
             if not told:
-                log.warning("no broker answers (%s); trying again until one does", _words(e))
+                log.warning("no broker lets us in (%s); trying again until one does", fault)
         finally:
             with contextlib.suppress(Exception):
                 await client.close()

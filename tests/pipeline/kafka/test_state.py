@@ -1,0 +1,170 @@
+"""State on RocksDB, and who may use a worker's folder."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("faust")
+
+import faust
+from faust.stores.rocksdb import RocksDBOptions, Store
+
+from pipeline.config import Config, WorkerSettings, load
+from pipeline.flow import FLOW
+from pipeline.log.kafka.clients import cluster_of
+from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place, faust_app
+from pipeline.runtimes.kafka.stagework import Displaced, StageWork
+from pipeline.runtimes.kafka.state import OPTIONS, PartitionedStore, StateTable, StoredPartition
+from pipeline.runtimes.kafka.state_changelog import TABLE, changelog_of
+from pipeline.runtimes.kafka.worker import place_of, stages_named
+from pipeline.runtimes.kafka.worker_sender import connection
+
+DEDUPE, EXTRACT = FLOW
+
+
+def settings(tmp_path: Path, **environ: str) -> Config:
+    return load(data=tmp_path, environ={"RASD_KAFKA_SERVERS": "127.0.0.1:1", "RASD_KAFKA_PREFIX": "t.", **environ})
+
+
+def stored(folder: Path) -> StoredPartition:
+    return StoredPartition(RocksDBOptions(**OPTIONS).open(folder), Store.offset_key)  # type: ignore[arg-type]
+
+
+def test_stored_state_is_a_mapping_without_the_offset(tmp_path: Path) -> None:
+    state = stored(tmp_path / "db")
+    state.put({"ا": b"1", "b": b"2"}, 41)
+    state.put({"b": b"3", "c": b"4"}, 42)
+    assert dict(state.items()) == {"ا": b"1", "b": b"3", "c": b"4"}
+    assert (state["b"], state.get("none"), len(state), sorted(state)) == (b"3", None, 3, ["b", "c", "ا"])
+
+
+def test_an_empty_value_deletes(tmp_path: Path) -> None:
+    state = stored(tmp_path / "db")
+    state.put({"a": b"1"}, 1)
+    state.put({"a": b""}, -1)
+    assert dict(state.items()) == {}
+
+
+def test_state_and_the_changelogs_offset_are_read_by_faust(tmp_path: Path) -> None:
+    """What Faust asks for when it recovers: the offset, from its own key and in its own form."""
+
+    async def job() -> None:
+        app = faust_app(cluster_of(settings(tmp_path)), DEDUPE, Place("me", tmp_path))
+        table = StateTable(app, name=TABLE, key_type=bytes, value_type=bytes)
+        app.conf.tabledir.mkdir(parents=True)
+        store = table.data
+        assert isinstance(store, PartitionedStore)
+        store.partition(2).put({"a": b"1"}, 77)
+        place = faust.types.TP(changelog_of(cluster_of(settings(tmp_path)), DEDUPE), 2)
+        assert (store.persisted_offset(place), store.partition(2)["a"]) == (77, b"1")
+        assert store.persisted_offset(place._replace(partition=1)) is None
+        assert table.changelog_topic.get_topic_name() == place.topic
+
+    asyncio.run(job())
+
+
+def test_the_app_is_told_our_limits_and_does_nothing_of_its_own(tmp_path: Path) -> None:
+    async def job() -> None:
+        conf = faust_app(cluster_of(settings(tmp_path)), EXTRACT, Place("me", tmp_path)).conf
+        assert (conf.id, conf.consumer_group_instance_id) == ("t.extract", "me")
+        assert conf.consumer_max_fetch_size == conf.producer_max_request_size > 8_000_000
+        assert conf.broker_session_timeout == 12
+        assert not any((conf.web_enabled, conf.topic_allow_declare, conf.autodiscover, conf.stream_wait_empty))
+        assert conf.topic_disable_leader
+
+    asyncio.run(job())
+
+
+@pytest.mark.parametrize("security", ["sasl_plaintext", "sasl_ssl", "ssl"])
+def test_credentials_reach_faust_and_are_not_shown(tmp_path: Path, security: str) -> None:
+    async def job() -> None:
+        config = settings(
+            tmp_path, RASD_KAFKA_SECURITY=security, RASD_KAFKA_USERNAME="u", RASD_KAFKA_PASSWORD="hidden-word"
+        )
+        cluster = cluster_of(config)
+        found = faust_app(cluster, EXTRACT, Place("me", tmp_path)).conf.broker_credentials
+        assert found is not None
+        assert found.protocol.value == security.upper()
+        assert "hidden-word" not in repr(found)
+        assert ("ssl_context" in connection(cluster)) == ("ssl" in security.split("_"))
+        if "sasl" in security:
+            assert getattr(found, "mechanism").value == "SCRAM-SHA-512"  # noqa: B009
+            assert getattr(found, "password") == "hidden-word"  # noqa: B009
+
+    asyncio.run(job())
+
+
+def test_who_stood_still_or_lost_a_partition_does_not_write_state(tmp_path: Path) -> None:
+    async def job() -> None:
+        engine = FaustEngine(cluster_of(settings(tmp_path)), DEDUPE, Place("me", tmp_path))
+        engine.work = StageWork(DEDUPE, engine)
+        engine._generation = engine.app.consumer_generation_id = 5
+        engine.work.parts = {0: object()}  # type: ignore[dict-item]
+        engine._trust(0)
+        with pytest.raises(Displaced, match="given out anew"):
+            engine._trust(1)
+        engine.app.consumer_generation_id = 6
+        with pytest.raises(Displaced, match="given out anew"):
+            await engine.log_changes(0, [("a", b"1")])
+        engine._generation = 6
+        engine._ticked = time.monotonic() - 9
+        with pytest.raises(Displaced, match="stood still"):
+            await engine.log_changes(0, [("a", b"1")])
+
+    asyncio.run(job())
+
+
+def test_another_writers_changelog_record_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def job() -> None:
+        engine = FaustEngine(cluster_of(settings(tmp_path)), DEDUPE, Place("me", tmp_path))
+        engine.work = StageWork(DEDUPE, engine)
+        engine._generation = engine.app.consumer_generation_id = 1
+        engine.work.parts = {0: object()}  # type: ignore[dict-item]
+        offsets = iter([10, 12, 15])
+
+        async def sent(*_: object) -> int:
+            return next(offsets)
+
+        monkeypatch.setattr(engine.sender, "log_changes", sent)
+        assert await engine.log_changes(0, [("a", b"1")]) == 10
+        assert await engine.log_changes(0, [("a", b"1"), ("b", b"2")]) == 12
+        with pytest.raises(Displaced, match="another worker"):
+            await engine.log_changes(0, [("c", b"1")])
+
+    asyncio.run(job())
+
+
+def test_two_workers_of_one_folder_have_different_names_and_places(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    with place_of(config) as one, place_of(config) as two:
+        assert one.instance != two.instance
+        assert one.folder != two.folder
+    with place_of(config) as again:
+        assert again == one
+    with place_of(settings(tmp_path / "other")) as other:
+        assert other.instance not in (one.instance, two.instance)
+
+
+def test_a_name_that_is_in_use_is_a_clear_error(tmp_path: Path) -> None:
+    from pipeline.errors import StorageError
+
+    config = replace(settings(tmp_path), worker=WorkerSettings(instance="أ/west"))
+    with place_of(config) as one:
+        assert one.instance == "--west"
+        with pytest.raises(StorageError, match="named 'أ/west'"), place_of(config):
+            raise AssertionError("not reached")
+
+
+def test_stages_are_chosen_by_name(tmp_path: Path) -> None:
+    from pipeline.errors import RasdError
+
+    config = settings(tmp_path)
+    assert [s.name for s in stages_named(config, [])] == ["dedupe", "extract"]
+    assert [s.name for s in stages_named(config, ["extract"])] == ["extract"]
+    with pytest.raises(RasdError, match="no stage link; there are dedupe, extract"):
+        stages_named(config, ["link"])

@@ -1,0 +1,234 @@
+"""`rasd worker` on a broker, as a process: what it makes is what the embedded runtime makes, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import wire
+from pipeline.config import Config, load
+from pipeline.errors import RasdError
+from pipeline.log import Message
+from pipeline.log.sqlite import SqliteLog
+from pipeline.records import Reject
+from tests.command import replayed
+
+pytestmark = pytest.mark.kafka
+TOPICS = ("rasd.verdicts", "rasd.unique", "rasd.events")
+Rows = dict[str, set[tuple[str | None, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What the embedded runtime made of the example archive."""
+
+    articles: list[Message]
+    rows: Rows
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embedded:
+    data = tmp_path_factory.mktemp("embedded")
+    replayed(data)
+    log = SqliteLog(load(data=data, environ={}).log_file, partitions=1, readonly=True, synchronous="FULL")
+    try:
+        rows = {t: {(m.key, m.value) for m in log.scan(t)} for t in TOPICS}
+        return Embedded(list(log.scan("rasd.articles")), rows)
+    finally:
+        log.close()
+
+
+class Site:
+    """Topics of one test, and workers on them."""
+
+    def __init__(self, config: Config) -> None:
+        from pipeline.log.kafka.clients import cluster_of
+        from pipeline.log.kafka.topics import ensure_topics
+
+        self.config, self.cluster = config, cluster_of(config)
+        self.started = 0
+        ensure_topics(config, wait=10)
+
+    def publish(self, articles: Sequence[Message]) -> None:
+        from pipeline.log.kafka.headers import schema_of
+        from pipeline.log.kafka.producer import Producer
+
+        with Producer(self.cluster) as producer:
+            for m in articles:
+                producer.send("rasd.articles", m.key, m.value, schema=schema_of(m.value), time=m.time)
+            producer.flush(30)
+
+    def read(self, topic: str) -> list[Message]:
+        from pipeline.log.kafka.reader import KafkaLog
+
+        with KafkaLog(self.cluster) as log:
+            return list(log.scan(topic))
+
+    def rows(self) -> Rows:
+        return {t: {(m.key, m.value) for m in self.read(t)} for t in TOPICS}
+
+    @contextmanager
+    def worker(self, *words: str, data: Path | None = None, **settings: str) -> Iterator[subprocess.Popen[str]]:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("RASD_")},
+            "RASD_KAFKA_SERVERS": ",".join(self.cluster.servers),
+            "RASD_KAFKA_PREFIX": self.cluster.prefix,
+            "RASD_KAFKA_SESSION_SECONDS": "6",
+            "RASD_WORKER_HEALTH": "127.0.0.1:0",
+            "RASD_RUN_PROCESSES": "1",
+            **settings,
+        }
+        command = [sys.executable, "-m", "pipeline.cli", "--data", str(data or self.config.data_dir), "worker", *words]
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=10)
+
+    def run(self, *words: str, data: Path | None = None, **settings: str) -> dict[str, Any]:
+        """A worker until nothing came for a moment; its counts."""
+        with self.worker("--until-idle", "1.5", "--json", *words, data=data, **settings) as process:
+            out, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+        counts: dict[str, Any] = json.loads(out)
+        return counts
+
+    def until(self, topic: str, messages: int, seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        while len(self.read(topic)) < messages:
+            assert time.monotonic() < end, f"{topic} has {len(self.read(topic))} messages"
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def site(kafka_config: Callable[..., Config]) -> Callable[[int], Site]:
+    return lambda partitions: Site(kafka_config(kafka_partitions=partitions))
+
+
+def test_the_same_bytes_come_out_and_state_that_was_lost_is_recovered(
+    site: Callable[[int], Site], embedded: Embedded
+) -> None:
+    one = site(1)
+    one.publish(embedded.articles)
+    counts = one.run()
+    assert one.rows() == embedded.rows
+    assert counts["begun_anew"] == 0
+    shutil.rmtree(one.config.data_dir / "worker")
+    before = {t: len(one.read(t)) for t in TOPICS}
+    one.publish(embedded.articles)
+    again = one.run()
+    assert again["stages"]["dedupe"] == {"known": len(embedded.articles)}
+    assert {t: len(one.read(t)) for t in TOPICS} == before
+
+
+def test_two_workers_over_four_partitions_make_the_same_bytes(site: Callable[[int], Site], embedded: Embedded) -> None:
+    four = site(4)
+    with four.worker() as first, four.worker() as second:
+        four.publish(embedded.articles)
+        four.until("rasd.events", len(embedded.rows["rasd.events"]))
+        for process in (first, second):
+            process.send_signal(signal.SIGTERM)
+        assert [p.wait(8) for p in (first, second)] == [0, 0]
+    assert four.rows() == embedded.rows
+
+
+def test_told_to_stop_it_ends_soon_and_the_next_goes_on(site: Callable[[int], Site], embedded: Embedded) -> None:
+    two = site(2)
+    two.publish(embedded.articles)
+    with two.worker(RASD_RUN_BATCH="4") as process:
+        two.until("rasd.verdicts", 8)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(8) == 0
+        assert time.monotonic() - begin < 8
+    two.run()
+    assert two.rows() == embedded.rows
+
+
+def test_killed_at_work_it_goes_on_under_its_name(site: Callable[[int], Site], embedded: Embedded) -> None:
+    two = site(2)
+    two.publish(embedded.articles)
+    for enough in (1, 30):
+        with two.worker(RASD_RUN_BATCH="4") as process:
+            two.until("rasd.verdicts", enough)
+            process.kill()
+    two.run()
+    assert two.rows() == embedded.rows
+
+
+def test_bad_messages_are_rejects_and_hold_nothing_up(site: Callable[[int], Site], embedded: Embedded) -> None:
+    from kafka import KafkaProducer
+
+    one = site(1)
+    producer = KafkaProducer(bootstrap_servers=list(one.cluster.servers), acks="all", max_request_size=9_000_000)
+    bad: list[tuple[bytes | None, bytes | None, Any]] = [
+        (b"ar", None, None),
+        (b"ar", b"", None),
+        (b"\xff", b"{}", None),
+        (None, os.urandom(50_000), None),
+        (b"ar", b'{"schema":"rasd.verdict/1"}', [("traceparent", b"\x00"), ("rasd-event-time", b"x"), ("", b"")]),
+        (b"ar", b"{" * 8_200_000, None),
+    ]
+    good = embedded.articles[:30]
+    for n, m in enumerate(good):
+        for key, value, headers in bad[n % 6 : n % 6 + 1]:
+            producer.send(one.cluster.topic("rasd.articles"), key=key, value=value, headers=headers or [], partition=0)
+        producer.send(one.cluster.topic("rasd.articles"), key=(m.key or "").encode(), value=m.value, partition=0)
+    producer.close()
+    one.run("--stages", "dedupe")
+    rejects = [wire.decode(Reject, m.value) for m in one.read("rasd.rejects")]
+    expected = {"no-value": 5, "bad-json": 10, "bad-key": 5, "wrong-schema": 5, "too-large": 5}
+    assert Counter(r.reason for r in rejects) == expected
+    judged = {m.key for m in one.read("rasd.verdicts")}
+    assert judged <= {k for k, _ in embedded.rows["rasd.verdicts"]}
+    assert len(judged) > 20
+
+
+def test_missing_topics_are_a_clear_error(kafka_config: Callable[..., Config]) -> None:
+    import asyncio
+
+    from pipeline.log.kafka.clients import cluster_of
+    from pipeline.runtimes.kafka.worker_sender import topics_there
+
+    config = kafka_config()
+    with pytest.raises(RasdError, match=r"no topic .*articles: `rasd topics create`"):
+        asyncio.run(topics_there(cluster_of(config), ["rasd.articles"], 0.1))
+
+
+def test_frozen_for_longer_than_its_session_it_writes_nothing_over_what_others_wrote(
+    site: Callable[[int], Site], embedded: Embedded, long_faults: bool
+) -> None:
+    if not long_faults:
+        pytest.skip("takes two sessions: --long-faults")
+    two = site(2)
+    two.publish(embedded.articles)
+    with two.worker(RASD_RUN_BATCH="2") as frozen:
+        two.until("rasd.verdicts", 4)
+        frozen.send_signal(signal.SIGSTOP)
+        with two.worker("--until-idle", "8", data=two.config.data_dir.with_name("other")) as other:
+            two.until("rasd.events", len(embedded.rows["rasd.events"]), 40)
+            frozen.send_signal(signal.SIGCONT)
+            assert other.wait(40) == 0
+        frozen.send_signal(signal.SIGTERM)
+        assert frozen.wait(8) == 0
+    assert two.rows() == embedded.rows
+    shutil.rmtree(two.config.data_dir / "worker")
+    two.publish(embedded.articles)
+    assert two.run()["stages"]["dedupe"] == {"known": len(embedded.articles)}
