@@ -100,6 +100,17 @@ def need_library() -> None:
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
+def unstick(consumer: Any) -> None:
+    """To be called before `poll` of a KafkaConsumer some of whose partitions are paused while others are read.
+
+    3.0.12 puts the rest of a fetch aside when its partition is paused, and takes it up again only once it holds no
+    other; but it takes one that is used up for one that it holds, and the resumed partition then stands still for ever.
+    """
+    fetcher = consumer._fetcher
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
+
+
 def _security(config: Config) -> dict[str, Any]:
     kafka = config.kafka
     found: dict[str, Any] = {"security_protocol": kafka.security.upper()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import RasdError
 from pipeline.log.kafka.door import Unreachable, named, trouble
+from pipeline.log.kafka.clients import unstick
 from pipeline.log.kafka.groups import GroupBusy, Groups
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.where import Where
@@ -27,7 +28,7 @@ log = logging.getLogger("rasd.kafka")
 POLL_MS = 500  # the longest wait in one poll; a message ends it at once
 LOOK_SECONDS = 2.0  # between two looks at whether the brokers are there, and at the topic's partitions
 PATIENCE_SECONDS = 30.0  # for brokers that went away, where nobody follows
-BOOT_SECONDS = 5.0
+BOOT_SECONDS = 3.0
 REQUEST_MS = 5000  # for an answer, when it is looked whether brokers are there
 HELD_BYTES = 4_000_000  # of a partition that waits for the others, so that messages come in the order of writing
 
@@ -73,6 +74,7 @@ class Following:
         while True:
             try:
                 keep_joined(self._consumer)
+                unstick(self._consumer)
                 self._take(self._consumer.poll(POLL_MS))
             except KafkaError as e:
                 self._troubled(e)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import time as clock
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,17 +28,27 @@ FETCH_BYTES = 1_000_000  # of a partition per request; a larger message comes al
 FETCH_WAIT_MS = 50  # for which a broker may keep a request while nothing is new; another partition waits so long
 
 
+@dataclass(slots=True)
+class _View:
+    """How far a partition was given out, and how far it was fetched; what lies between."""
+
+    given: int
+    fetched: int
+    held: deque[Message] = field(default_factory=deque)
+
+
 class KafkaLog:
     """See the module. One instance belongs to one thread; a context manager.
 
-    seconds: for brokers that let us in to answer. Raises: Unreachable, from every method; StorageError without kafka-python.
+    seconds: for an answer of brokers that let us in. Raises: Unreachable; StorageError without kafka-python.
     """
 
     def __init__(self, cluster: Cluster, *, seconds: float = 8.0) -> None:
         from kafka import KafkaConsumer
 
         self.cluster, self._seconds = cluster, seconds
-        self._places: dict[Any, int] = {}  # by TopicPartition: the offset behind what was read last
+        self._views: dict[Any, _View] = {}  # by TopicPartition
+        self._current: Any = None  # the one that the client fetches
         self._partitions: dict[str, int] = {}
         self._open = contextlib.ExitStack()
         self._admin = self._open.enter_context(admin(cluster))
@@ -125,23 +137,17 @@ class KafkaLog:
         if limit < 1 or partition >= self._count(topic):
             return []
         place = self._place(topic, partition)
+        view = self._views.get(place)
+        if view is None or view.given != offset:
+            view = self._views[place] = _View(offset, offset)
+            self._current = None
         out: list[Message] = []
         with self._answers():
-            self._attend(place, offset)
-            end = self._consumer.highwater(place) or 0
-            deadline = clock.monotonic() + self._seconds
-            while len(out) < limit:
-                at = self._position(place)
-                if at >= end:
-                    end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
-                    if max(at, offset) >= end:
-                        break
-                found = self._poll(200, limit - len(out))
-                out += [m for m in found if m.offset >= offset]
-                if found or self._position(place) > at:
-                    deadline = clock.monotonic() + self._seconds
-                elif clock.monotonic() > deadline:
-                    raise self._unreachable(f"{place.topic}[{partition}]@{at} cannot be read")
+            while len(out) < limit and (view.held or self._fetch(place, view)):
+                message = view.held.popleft()
+                if message.offset >= offset:
+                    out.append(message)
+        view.given = out[-1].offset + 1 if out else offset
         return out
 
     def scan(self, topic: str) -> Iterator[Message]:
@@ -153,31 +159,31 @@ class KafkaLog:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _attend(self, place: Any, offset: int) -> None:
-        """Makes the consumer read this place, from this offset on, and no other; what it has of others it keeps."""
-        if place not in self._places:
-            self._consumer.assign([*self._places, place])
-        if self._places.get(place) != offset:
+    def _fetch(self, place: Any, view: _View) -> bool:
+        """Fetches what comes next of a partition; False at its end.
+
+        The client is given one partition at a time: where one is paused with messages left over, 3.0.12 may forget to
+        go on with it.
+        """
+        end = self._consumer.highwater(place) if self._current == place else None
+        if end is None or view.fetched >= end:
             end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
-            self._consumer.seek(place, max(0, min(offset, end)))  # beyond the end it would begin anew
-            self._places[place] = offset
-        paused = self._consumer.paused()
-        self._consumer.pause(*(p for p in self._places if p != place and p not in paused))
-        if place in paused:
-            self._consumer.resume(place)
-
-    def _poll(self, milliseconds: int, limit: int) -> list[Message]:
-        out = []
-        for place, records in self._consumer.poll(milliseconds, max_records=limit).items():
-            self._places[place] = max(self._places[place], records[-1].offset + 1)
-            out += [message_of(self.cluster, record) for record in records]
-        return out
-
-    def _position(self, place: Any) -> int:
-        at = self._consumer.position(place, timeout_ms=self._ms())
-        if at is None:
-            raise self._unreachable(f"no place to read {place.topic}[{place.partition}] from")
-        return int(at)
+            if view.fetched >= end:
+                return False
+        if self._current != place:
+            self._consumer.assign([place])
+            self._consumer.seek(place, max(0, view.fetched))
+            self._current = place
+        deadline = clock.monotonic() + self._seconds
+        while not view.held and view.fetched < end:
+            for records in self._consumer.poll(200).values():
+                view.held.extend(message_of(self.cluster, r) for r in records)
+            at = self._consumer.position(place, timeout_ms=self._ms())
+            if at is None or (at == view.fetched and clock.monotonic() > deadline):
+                self._current = None
+                raise self._unreachable(f"{place.topic}[{place.partition}]@{view.fetched} cannot be read")
+            view.fetched = at
+        return bool(view.held)
 
     def _offset(self, topic: str, partition: int, which: str) -> int:
         if partition >= self._count(topic):
