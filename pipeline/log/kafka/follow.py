@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import RasdError
-from pipeline.log.kafka.door import Unreachable, named, trouble
 from pipeline.log.kafka.clients import unstick
+from pipeline.log.kafka.door import Unreachable, named, trouble
 from pipeline.log.kafka.groups import GroupBusy, Groups
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.where import Where
