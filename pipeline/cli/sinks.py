@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.context import put, settings, the_log, warn
 from pipeline.errors import StorageError
+
+if TYPE_CHECKING:
+    from connectors.sinks import Kept
+    from pipeline.config import Config
 
 
 def reset(
@@ -35,6 +39,9 @@ def reset(
     kept = KEEPS[sink](config)
     if not yes:
         typer.confirm(f"Remove {', '.join(kept.names) or 'nothing'} and write {sink} anew?", abort=True, err=True)
+    if config.kafka.servers:
+        _reset_on_kafka(config, sink, kept)
+        return
     with the_log(ctx, readonly=False) as log, runner_lock(data) as alone:
         if not alone:
             raise StorageError(f"another rasd process runs the stages of {data}: stop it first", reason="in-use")
@@ -45,3 +52,15 @@ def reset(
     if trimmed:
         warn(f"the log was trimmed ({', '.join(trimmed)}): only what it still holds comes back")
     put(f"{sink} is empty now; `rasd run --once` writes it anew")
+
+
+def _reset_on_kafka(config: Config, sink: str, kept: Kept) -> None:
+    from pipeline.log.kafka.clients import cluster_of, need_library
+
+    need_library()
+    from pipeline.runtimes.kafka.sinking_places import forget, forget_group
+
+    forget_group(cluster_of(config), sink)
+    forget(config.data_dir, sink)
+    kept.remove()
+    put(f"{sink} is empty now; `rasd sink {sink}` writes it anew from what the topics still hold")

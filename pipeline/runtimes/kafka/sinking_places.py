@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
-import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import (
     CommitFailedError,
@@ -31,6 +30,7 @@ from kafka.structs import OffsetAndMetadata
 
 from pipeline.errors import StorageError
 from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.door import Unreachable, admin
 from pipeline.log.sqlite import SqliteLog
 from pipeline.runtimes.turns import consumer_of
 
@@ -206,28 +206,22 @@ class Described:
 
 
 def topics_of(cluster: Cluster, topics: Sequence[str]) -> dict[str, Described]:
-    """Topics by our name. Raises: NoTopics if some are not there yet, kafka's errors."""
-    _reach(cluster)
-    admin = KafkaAdminClient(**cluster.common(), bootstrap_timeout_ms=ASK_SECONDS * 1000)
+    """Topics by our name.
+
+    Raises: NoTopics if some are not there yet; NoBrokers; Unreachable where waiting cannot help (a wrong password).
+    """
     try:
-        rows = admin.describe_topics([cluster.topic(t) for t in topics])
-    finally:
-        admin.close()
+        with admin(cluster) as client:
+            rows = client.describe_topics([cluster.topic(t) for t in topics])
+    except Unreachable as e:
+        if e.retryable:
+            raise NoBrokers(str(e)) from e
+        raise
     found = {cluster.ours(row["name"]): Described(row) for row in rows if not row["error_code"] and row["partitions"]}
     if missing := [t for t in topics if t not in found]:
         names = ", ".join(cluster.topic(t) for t in missing)
         raise NoTopics(f"the brokers have no topic {names} yet: `rasd topics create` makes it")
     return found
-
-
-def _reach(cluster: Cluster) -> None:
-    """Raises: NoBrokers if nobody listens. A client of kafka-python that cannot connect leaves a thread behind, so none
-    is made before."""
-    for server in cluster.servers:
-        host, _, port = server.rpartition(":")
-        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
-            return
-    raise NoBrokers(f"no broker answers at {', '.join(cluster.servers)}")
 
 
 class NoBrokers(RetriableError):  # type: ignore[misc]
@@ -257,13 +251,10 @@ def forget(data: Path, sink: str) -> None:
 
 
 def forget_group(cluster: Cluster, sink: str) -> None:
-    """Deletes the sink's consumer group on the brokers. Raises: StorageError while the group has members."""
+    """Deletes the sink's consumer group on the brokers. Raises: StorageError while it has members, Unreachable."""
     group = cluster.group(consumer_of(sink))
-    admin = KafkaAdminClient(**cluster.common())
-    try:
-        said = admin.delete_groups([group]).get(group)
-    finally:
-        admin.close()
+    with admin(cluster) as client:
+        said = client.delete_groups([group]).get(group)
     if said == NonEmptyGroupError.__name__:
         raise StorageError(
             f"the consumer group {group} has members: stop them; one that was killed counts for"
