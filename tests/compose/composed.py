@@ -81,6 +81,16 @@ def in_order(profile: str = "") -> list[str]:
     return found
 
 
+def documented() -> list[list[str]]:
+    """Words of every call of docker-compose that docs/deploying.md shows, without the program's name."""
+    page = (ROOT / "docs" / "deploying.md").read_text("utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    lines += re.findall(r"`(docker-compose [^`\n]+)`", page)
+    calls = [call for line in lines for call in line.split("&&")]
+    words = [shlex.split(call, comments=True) for call in calls]
+    return [w[1:] for w in words if w and w[0] == "docker-compose"]
+
+
 # -- the image -------------------------------------------------------------------------------------------------------
 
 

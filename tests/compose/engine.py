@@ -143,6 +143,25 @@ class Engine:
         """Where a port inside a container is reached."""
         return f"127.0.0.1:{self.of(service)[number].ports[port]}"
 
+    def execute(self, container: Container, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """As `docker-compose exec` does: a command beside the container's own, with its environment."""
+        command = [self._mapped(w, container) for w in words]
+        if command[0] == "rasd":
+            command = [sys.executable, "-m", "pipeline.cli", *command[1:]]
+        elif (self._postgres / command[0]).exists():
+            command[0] = str(self._postgres / command[0])
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+            cwd=container.mounts["/tmp"],
+            env=self._environment(container),
+        )
+
     def stop(self, container: Container) -> tuple[int, float]:
         """As `docker-compose stop` does: SIGTERM, and what came of it: exit code and seconds. -9 if it took longer than
         its stop_grace_period."""
@@ -261,23 +280,10 @@ class Engine:
     def _ask(self, container: Container, check: Mapping[str, Any]) -> str | None:
         """The health check's own command, where the container would run it; None if all is well."""
         how, *words = check["test"]
-        words = [self._mapped(w.replace("$$", "$"), container) for w in words]
+        words = [w.replace("$$", "$") for w in words]
         command = ["sh", "-c", words[0]] if how == "CMD-SHELL" else words
-        if command[0] == "rasd":
-            command = [sys.executable, "-m", "pipeline.cli", *command[1:]]
-        elif (self._postgres / command[0]).exists():
-            command[0] = str(self._postgres / command[0])
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=self._environment(container),
-                check=False,
-                timeout=seconds_of(check["timeout"]),
-            )
+            done = self.execute(container, *command, seconds=seconds_of(check["timeout"]))
         except subprocess.TimeoutExpired:
             return "the check took too long"
         return None if done.returncode == 0 else f"{done.returncode} {done.stdout} {done.stderr}"
@@ -288,6 +294,7 @@ class Engine:
         given = {k: self._mapped(v, container) for k, v in environment(container.spec).items()}
         if "PGPORT" in given:
             given["PGPORT"] = str(container.ports[int(given["PGPORT"])])
+            given["PGHOST"] = str(container.folder / "sockets")  # for /var/run/postgresql
         own = {"PATH": os.environ["PATH"], "HOME": str(container.mounts["/tmp"]), "PYTHONUNBUFFERED": "1"}
         if "build" in container.spec:
             own["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])

@@ -20,6 +20,7 @@ from tests.compose.composed import (
     context_files,
     copy_in,
     dockerfile,
+    documented,
     environment,
     in_order,
     ours,
@@ -48,6 +49,20 @@ def test_the_profiles_are_those_that_are_documented() -> None:
     assert set(run_compose("config", "--profiles").stdout.split()) == PROFILES
     page = (ROOT / "docs" / "deploying.md").read_text("utf-8")
     assert [p for p in PROFILES if f"--profile {p}" not in page] == []
+
+
+def test_the_commands_of_the_page_name_services_and_options_that_there_are() -> None:
+    assert len(documented()) > 15
+    for words in documented():
+        place = next(n for n, w in enumerate(words) if not w.startswith("-") and words[n - 1] != "--profile")
+        usage = run_compose(*words[:place], words[place], "--help")
+        assert usage.returncode == 0, words
+        options = [w for w in words[place + 1 :] if w.startswith("-")]
+        if words[place] in ("exec", "run", "restart", "stop"):
+            rest = [w for w in words[place + 1 :] if not w.startswith("-")]
+            assert not rest or rest[0] in services(), words
+            options = options[: next((n for n, w in enumerate(words[place + 1 :]) if w == (rest or [""])[0]), 0)]
+        assert [o for o in options if o not in usage.stdout] == [], words
 
 
 def test_a_bare_up_starts_the_whole_flow() -> None:

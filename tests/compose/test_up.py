@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -18,9 +19,10 @@ import pytest
 from pipeline.cli.demo import packaged_archive
 from pipeline.log.sqlite import SqliteLog
 from tests.command import replayed
-from tests.compose.composed import environment, read_project, services
+from tests.compose.composed import documented, environment, read_project, services
 from tests.compose.engine import Container, Engine, properties_of
 from tests.compose.test_files import expressions, metric_names
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 BOUND = 90.0  # seconds from `up` to events on the topic and rows in the database
@@ -177,6 +179,8 @@ def test_events_stand_on_the_topic_and_in_the_database_within_90_seconds(engine:
     print(f"{len(expected.rows)} rows in PostgreSQL {database:.1f} s")
     assert on_topic(host) == expected.messages
     assert rows(engine) == expected.rows
+    logs = (engine.folder / "volumes" / "kafka-data" / "data").glob("rasd.*/*.log")
+    print(f"topics: {sum(p.stat().st_size for p in logs) / 1000:.0f} kB")
 
 
 def test_feeds_that_are_mounted_are_polled_and_end_as_rows(engine: Engine, expected: Expected) -> None:
@@ -218,6 +222,23 @@ def test_every_metric_of_the_dashboards_is_one_that_a_running_service_shows(engi
         return {n for c in asked for line in metrics(engine, c).splitlines() for n in metric_names(line.split("{")[0])}
 
     until(engine, f"metrics {wanted - shown()}", lambda: wanted <= shown())
+
+
+def test_the_commands_of_the_page_work_in_their_containers(engine: Engine, expected: Expected) -> None:
+    until(engine, "all rows in PostgreSQL", lambda: expected.rows <= rows(engine))
+    calls = [
+        [w for w in words[1:] if w not in ("-T", "-f", ">", "rasd.dump")]
+        for words in documented()
+        if words[0] == "exec"
+    ]
+    for sql in re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "deploying.md").read_text("utf-8"), re.DOTALL):
+        calls.append(["postgres", "psql", "-U", "rasd", "-d", "rasd", "-v", "ON_ERROR_STOP=1", "-c", sql])
+    assert len(calls) >= 8
+    for service, *command in calls:
+        done = engine.execute(engine.of(service)[0], *command)
+        assert (done.returncode, bool(done.stdout)) == (0, True), (
+            f"{command}\n{done.stdout[-500:]}{done.stderr[-2000:]}"
+        )
 
 
 def test_every_service_ends_with_0_within_its_grace_when_told_to(engine: Engine) -> None:
