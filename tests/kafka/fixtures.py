@@ -70,7 +70,8 @@ def kafka_config(kafka: str, prefix: str, tmp_path: Path) -> ConfigOf:
 
 
 def environment_on(servers: str, prefix: str) -> dict[str, str]:
-    return {"RASD_KAFKA_SERVERS": servers, "RASD_KAFKA_PREFIX": prefix}
+    """Processes of a test answer about their health at any port that is free: there may be several."""
+    return {"RASD_KAFKA_SERVERS": servers, "RASD_KAFKA_PREFIX": prefix, "RASD_WORKER_HEALTH": "127.0.0.1:0"}
 
 
 def config_on(servers: str, prefix: str, data: Path, **settings: object) -> Config:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TRY_SECONDS = 3.0  # for one try to come in
 KNOCK_SECONDS = 2.0  # for one broker to answer
 PAUSE_SECONDS = 0.5
+SURE_SECONDS = 1.5  # between two knocks that must end the same before waiting is given up
 REQUEST_SECONDS = 15.0  # for an answer to what is asked once we are in
 # ApiVersions (key 18, version 0, correlation 1, no client id): https://kafka.apache.org/protocol#The_Messages_ApiVersions
 _HELLO = struct.pack(">ihhih", 10, 18, 0, 1, -1)
@@ -42,16 +43,17 @@ class Unreachable(StorageError):
 def admin(cluster: Cluster, seconds: float = TRY_SECONDS) -> Iterator[KafkaAdminClient]:
     """A client for topics, groups and settings.
 
-    seconds: how long brokers that do not answer are waited for, at least one try. Raises: Unreachable; StorageError if
-    kafka-python is not installed or brokers refuse or drop a request.
+    seconds: how long brokers that do not answer are waited for, at least one try. Raises: Unreachable, also for what
+    fails on the way and may succeed later; StorageError if kafka-python is not installed or brokers refuse a request.
     """
+    client = _enter(cluster, seconds)
     from kafka.errors import KafkaError
 
-    client = _enter(cluster, seconds)
     try:
         yield client
     except KafkaError as e:
-        raise StorageError(f"{named(cluster)}: {type(e).__name__}: {e}", reason="kafka-refused") from e
+        said = f"{named(cluster)}: {type(e).__name__}: {e}"
+        raise (Unreachable(said, retryable=True) if e.retriable else StorageError(said, reason="kafka-refused")) from e
     finally:
         client.close()
 
@@ -63,40 +65,51 @@ def _enter(cluster: Cluster, seconds: float) -> Any:
 
     end, before = time.monotonic() + seconds, ""
     while True:
-        try:
-            return KafkaAdminClient(
-                **cluster.common(),
-                bootstrap_timeout_ms=int(TRY_SECONDS * 1000),
-                request_timeout_ms=int(REQUEST_SECONDS * 1000),
-            )
-        except KafkaError as e:
-            fault = trouble(cluster) or Unreachable(f"{named(cluster)}: {e}", retryable=True)
-        except (OSError, ValueError) as e:  # a file of a certificate that cannot be read; what the library refuses
-            fault = Unreachable(f"{named(cluster)}: {e}", retryable=False)
+        # First, since a client of kafka-python that cannot connect takes its time and leaves a thread behind.
+        fault = _closed(cluster)
+        if fault is None:
+            try:
+                return KafkaAdminClient(
+                    **cluster.common(),
+                    bootstrap_timeout_ms=int(TRY_SECONDS * 1000),
+                    request_timeout_ms=int(REQUEST_SECONDS * 1000),
+                )
+            except KafkaError:
+                fault = trouble(cluster)
+            except (OSError, ValueError) as e:  # what the library refuses before it connects
+                fault = Unreachable(f"{named(cluster)}: {e}", retryable=False)
         # Twice the same: a broker that came up between our try and our knock must not be taken for one that refuses us.
         if str(fault) == before if not fault.retryable else time.monotonic() + PAUSE_SECONDS >= end:
             raise fault
         before = str(fault)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS if fault.retryable else SURE_SECONDS)
 
 
-def trouble(cluster: Cluster) -> Unreachable | None:
-    """Why brokers that a client could not come in at are not to be spoken to; None if all looks well by now.
+def trouble(cluster: Cluster) -> Unreachable:
+    """Why brokers that a client could not come in at just now are not to be spoken to, as far as knocking tells."""
+    return _closed(cluster) or _login(cluster)
 
-    The fault of the first broker that answers at all, else of the first.
-    """
-    faults = [_knock(cluster, server) for server in cluster.servers]
-    answers = [fault for fault in faults if fault is None or not fault.retryable]
-    if answers and answers[0] is None:
-        return _login(cluster)
-    return (answers or faults)[0]
+
+def _closed(cluster: Cluster) -> Unreachable | None:
+    """None if a broker answers; else the fault of the first that lets us know one, else of the first."""
+    try:
+        context = _context(cluster)
+    except (OSError, ssl.SSLError) as e:
+        return Unreachable(f"TLS: {e}", retryable=False)
+    faults = []
+    for server in cluster.servers:
+        fault = _knock(server, context)
+        if fault is None:
+            return None
+        faults.append(fault)
+    return next((fault for fault in faults if not fault.retryable), faults[0])
 
 
 def named(cluster: Cluster) -> str:
     return ", ".join(cluster.servers)
 
 
-def _login(cluster: Cluster) -> Unreachable | None:
+def _login(cluster: Cluster) -> Unreachable:
     """What is left when a broker answers and yet lets nobody in."""
     given = cluster.security
     if "sasl_mechanism" in given:
@@ -105,15 +118,15 @@ def _login(cluster: Cluster) -> Unreachable | None:
     return Unreachable(f"{named(cluster)}: the brokers ask for a login: set kafka.security", retryable=False)
 
 
-def _knock(cluster: Cluster, server: str) -> Unreachable | None:
-    """None if the broker answers the one request."""
+def _knock(server: str, context: ssl.SSLContext | None) -> Unreachable | None:
+    """None if the broker answers the one request. context: for TLS."""
     host, _, port = server.rpartition(":")
-    tls = "SSL" in cluster.security["security_protocol"].split("_")
+    host = host.strip("[]")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS) as plain:
-            if not tls:
+        with socket.create_connection((host, int(port)), KNOCK_SECONDS) as plain:
+            if context is None:
                 return _answer(server, plain, "asks for TLS, or is no broker: see kafka.security")
-            with _context(cluster).wrap_socket(plain, server_hostname=host.strip("[]")) as wrapped:
+            with context.wrap_socket(plain, server_hostname=host) as wrapped:
                 return _answer(server, wrapped, "is no broker")
     except ssl.SSLCertVerificationError as e:
         said = f"its certificate is not accepted ({e.verify_message}): see kafka.ca_file"
@@ -133,10 +146,19 @@ def _answer(server: str, connection: socket.socket, otherwise: str) -> Unreachab
     return None
 
 
-def _context(cluster: Cluster) -> ssl.SSLContext:
-    """As kafka-python makes it."""
+def _context(cluster: Cluster) -> ssl.SSLContext | None:
+    """As kafka-python makes it; None without TLS. Raises: OSError that names the file, SSLError."""
     given = cluster.security
-    context = ssl.create_default_context(cafile=given.get("ssl_cafile"))
+    if "SSL" not in given["security_protocol"].split("_"):
+        return None
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if name in given:
+            open(given[name], "rb").close()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if "ssl_cafile" in given:
+        context.load_verify_locations(given["ssl_cafile"])
+    else:
+        context.load_default_certs()
     if "ssl_certfile" in given:
         context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"))
     return context
