@@ -270,7 +270,7 @@ def _clients(cluster: Cluster, group: str | None) -> tuple[KafkaAdminClient, Kaf
     from kafka.errors import KafkaError
 
     shared = {"bootstrap_timeout_ms": int(BOOT_SECONDS * 1000)}
-    own: dict[str, Any] = {**cluster.consumer(), **shared, "metrics_enabled": False, "metadata_max_age_ms": 5000}
+    own: dict[str, Any] = {**cluster.consumer(), **shared, "metrics_enabled": False, "metadata_max_age_ms": 2000}
     if group is not None:
         own |= {"group_id": cluster.group(group)}
     try:

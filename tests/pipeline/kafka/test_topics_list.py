@@ -1,0 +1,58 @@
+"""Which log a command looks at: the brokers' where `kafka.servers` is set, the data folder's with `--local`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from pipeline.records import Article, Event, Unique
+from tests.pipeline.cli.kit import golden, small_log
+from tests.pipeline.kafka.kit import Environment, call, make_topics, send
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def topics(kafka_environment: dict[str, str]) -> Environment:
+    make_topics(kafka_environment, 3)
+    send(kafka_environment, golden(Article), golden(Unique), golden(Event), golden(Event, id="other"))
+    call(kafka_environment, "tail", "events", "--group", "desk", "-n", "1")
+    return kafka_environment
+
+
+def test_topics_of_the_brokers_are_listed_with_who_reads_them(topics: Environment) -> None:
+    rows = {row["topic"]: row for row in orjson.loads(call(topics, "topics", "--json").out)}
+    assert {name: row["partitions"] for name, row in rows.items()} == dict.fromkeys(rows, 3)
+    assert {name.removeprefix("rasd."): row["messages"] for name, row in rows.items() if row["messages"]} == {
+        "articles": 1,
+        "unique": 1,
+        "events": 2,
+    }
+    assert [(c["name"], c["lag"]) for c in rows["rasd.events"]["consumers"]] == [("desk", 1)]
+    assert "desk 1 behind" in call(topics, "topics").out
+
+
+def test_an_event_of_the_brokers_is_explained(topics: Environment, tmp_path: Path) -> None:
+    found = orjson.loads(call(topics, "explain", "other", "--json", data=tmp_path).out)
+    assert found["record"]["id"] == "other"
+    assert found["text"]
+    assert call(topics, "explain", "nothing", data=tmp_path).code == 3
+
+
+def test_the_data_folder_is_looked_at_when_asked_for(kafka_environment: dict[str, str], tmp_path: Path) -> None:
+    data = small_log(tmp_path / "data")
+    for words in (("topics",), ("tail", "events"), ("rejects", "list"), ("explain", golden(Event).id)):
+        got = call(kafka_environment, *words, "--local", data=data)
+        assert (got.code, bool(got.out)) == (0, True), words
+    assert call(kafka_environment, "offsets", "show", "--local", data=data).code == 0
+
+
+@pytest.mark.parametrize("words", [("log", "trim", "--keep", "30d"), ("dedupe", "stats"), ("dedupe", "show", "x")])
+def test_what_knows_the_data_folder_only_says_so(words: tuple[str, ...], tmp_path: Path) -> None:
+    data = small_log(tmp_path / "data")
+    got = call({"RASD_KAFKA_SERVERS": "127.0.0.1:1"}, *words, data=data)
+    assert got.code == 1
+    assert "works on the log of the data folder" in got.err
+    assert "works on the log" not in call({"RASD_KAFKA_SERVERS": "127.0.0.1:1"}, *words, "--local", data=data).err
