@@ -102,13 +102,11 @@ class Loader:
             "SELECT article_id, revision, id, record, json::text FROM staged WHERE article_id = ANY(%s)", [articles]
         ):
             known.add_staged(article, revision, id, kind, json)
-        for kind, ids in (
-            ("event", {id for c in codings for id in c.event_ids}),
-            ("toll", {id for c in codings for id in c.toll_ids}),
-        ):
+        ids = sorted({id for c in codings for id in (*c.event_ids, *c.toll_ids)})
+        for kind in _TABLE:  # both, for an event and a toll of one id share their rows in the tables of lists
             columns = f"SELECT id, article_id, revision, generation, retracted FROM {_TABLE[kind]} WHERE"
             for id, article, revision, generation, retracted in self._db.execute(
-                f"{columns} article_id = ANY(%s) UNION {columns} id = ANY(%s)".encode(), [articles, sorted(ids)]
+                f"{columns} article_id = ANY(%s) UNION {columns} id = ANY(%s)".encode(), [articles, ids]
             ):
                 known.rows[kind, id] = Stored(article, (revision, generation), retracted)
         return known

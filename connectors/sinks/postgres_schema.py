@@ -54,7 +54,8 @@ def applied(db: Db, target: Target) -> int | None:
     names = {
         name
         for (name,) in db.execute(
-            "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')",
+            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE nspname = %s AND relkind IN ('r', 'p')",
             [target.schema],
         )
     }
@@ -77,7 +78,8 @@ def applied(db: Db, target: Target) -> int | None:
 def tables(db: Db, target: Target) -> list[str]:
     """Names of the tables that hold records, and what they belong to. Inside a transaction."""
     found = db.execute(
-        "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r'"
+        "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE nspname = %s AND relkind = 'r'"
         " AND relname <> 'migrations' ORDER BY 1",
         [target.schema],
     )
@@ -85,5 +87,5 @@ def tables(db: Db, target: Target) -> list[str]:
 
 
 def _exists(db: Db, target: Target) -> bool:
-    row = db.execute("SELECT to_regnamespace(%s) IS NOT NULL", [target.schema]).fetchone()
-    return bool(row and row[0])
+    """Asks the table itself: to_regnamespace() remembers what was not there before we waited for the lock."""
+    return db.execute("SELECT FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone() is not None

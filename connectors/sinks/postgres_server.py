@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from pipeline.errors import ConfigError, RasdError, StorageError, StoragePaused
 
 Db = psycopg.Connection[tuple[Any, ...]]
 
-WHOLE_SECONDS = 120.0  # for one flush, whatever the server does: the connection is cut then
+WHOLE_SECONDS = 60.0  # for one flush, whatever the server does: the connection is cut then
 #: What holds within each transaction. Tables that are being filled have stale statistics, and we only ever look rows up
 #: by key: scanning a whole table is never meant.
 _LIMITS = {
-    "statement_timeout": "60s",
-    "lock_timeout": "30s",
+    "statement_timeout": "50s",
+    "lock_timeout": "20s",
     "idle_in_transaction_session_timeout": "60s",
     "enable_seqscan": "off",
     "TimeZone": "UTC",
@@ -155,10 +155,10 @@ def trouble(error: psycopg.Error, target: Target) -> RasdError:
 
 
 @contextlib.contextmanager
-def deadline(db: Db, seconds: float = WHOLE_SECONDS) -> Iterator[None]:
-    """Cuts the connection when the time is over, so that what waits for an answer gets an error instead."""
+def deadline(db: Db) -> Iterator[None]:
+    """Cuts the connection after WHOLE_SECONDS, so that what waits for an answer gets an error instead."""
     held = socket.socket(fileno=os.dup(db.pgconn.socket))  # our own handle: the other may be closed and given away
-    timer = threading.Timer(seconds, _cut, (held,))
+    timer = threading.Timer(WHOLE_SECONDS, _cut, (held,))
     timer.daemon = True
     timer.start()
     try:
@@ -174,9 +174,9 @@ def _cut(held: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def transaction(db: Db, target: Target, limits: Mapping[str, str] = _LIMITS) -> Iterator[None]:
+def transaction(db: Db, target: Target) -> Iterator[None]:
     """All or nothing, durable when left; names without a schema mean ours. An answer is never waited for for ever."""
-    settings = {"search_path": target.schema, **limits}
+    settings = {"search_path": target.schema, **_LIMITS}
     with deadline(db), db.transaction():
         chosen = ", ".join("set_config(%s, %s, true)" for _ in settings)
         query = f"""SELECT {chosen}, set_config('synchronous_commit',

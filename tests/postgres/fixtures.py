@@ -6,12 +6,13 @@ RASD_REQUIRE_SERVERS=1 makes a missing server a failure, not a skip.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres.server import Server, fresh_database, programs
+from tests.postgres.server import Server, empty_database, fresh_database, programs
 
 
 def _missing(why: str) -> None:
@@ -41,5 +42,13 @@ def postgres(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(postgres: str) -> str:
-    """The address of a fresh database."""
-    return fresh_database(postgres)
+    """The address of an empty database."""
+    dsn = _one_database(postgres)
+    empty_database(dsn)
+    return dsn
+
+
+@functools.cache
+def _one_database(server: str) -> str:
+    """Made once for all tests: emptying costs less than making."""
+    return fresh_database(server)

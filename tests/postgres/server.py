@@ -173,6 +173,16 @@ def fresh_database(dsn: str) -> str:
     return psycopg.conninfo.make_conninfo(dsn, dbname=name)
 
 
+def empty_database(dsn: str) -> None:
+    """Drops every schema, and settings of the database: cheaper than a new one."""
+    with psycopg.connect(dsn, autocommit=True) as db:
+        found = db.execute("SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'")
+        for (name,) in found.fetchall():
+            db.execute(f'DROP SCHEMA "{name}" CASCADE'.encode())
+        db.execute("CREATE SCHEMA public")
+        db.execute(f"ALTER DATABASE {db.info.dbname} RESET ALL".encode())
+
+
 def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
