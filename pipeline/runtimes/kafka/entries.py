@@ -26,7 +26,7 @@ from pipeline import wire
 from pipeline.errors import RasdError
 from pipeline.flow import Failure
 from pipeline.log import Message
-from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.clients import Cluster, unstick
 from pipeline.log.kafka.headers import event_time
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.records import Entry, Reject
@@ -183,6 +183,7 @@ class Entries:
         if busy:
             consumer.pause(*consumer.assignment())
         keep_joined(consumer)
+        unstick(consumer)
         polled = consumer.poll(timeout_ms=0 if busy else int(POLL_SECONDS * 1000), max_records=self._batch)
         if self._listener.moved():
             self._moved(consumer)

@@ -18,10 +18,10 @@ import pytest
 from connectors.responses import Kind, Response
 from pipeline import wire
 from pipeline.config import Config
-from pipeline.errors import FileError, StorageError
+from pipeline.errors import FileError, StorageError, Unusable
 from pipeline.log.kafka.headers import header
 from pipeline.log.kafka.topics import ensure_topics
-from pipeline.records import Entry
+from pipeline.records import Entry, Reject
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.polling import FeedList, run_poller
 from pipeline.runtimes.kafka.publishing import AskWhileFlowing, Publishing
@@ -199,8 +199,10 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent: list[Future[tuple[int, int]]] = []
+        self.records: list[Any] = []
 
-    def send_records(self, pairs: Sequence[object]) -> list[Future[tuple[int, int]]]:
+    def send_records(self, pairs: Sequence[tuple[Any, bytes]]) -> list[Future[tuple[int, int]]]:
+        self.records += [record for record, _ in pairs]
         made: list[Future[tuple[int, int]]] = [Future() for _ in pairs]
         self.sent += made
         return made
@@ -257,3 +259,29 @@ def test_an_entry_that_is_too_large_goes_as_a_reject() -> None:
     counted = {m.name: [(s.labels, s.value) for s in m.samples] for m in health.collect()}
     assert counted["rasd_records"] == [({"stage": "poller", "what": "reject"}, 1.0)]
     assert counted["rasd_rejects"] == [({"stage": "source", "reason": "too-large"}, 1.0)]
+
+
+def test_what_brokers_refuse_for_good_goes_as_a_short_reject() -> None:
+    async def trying() -> list[Any]:
+        producer = Broker()
+        publishing = Publishing(producer, Health("", "poller"), "poller", 1_000_000)  # type: ignore[arg-type]
+        large = Entry(feed="https://a.example/rss", body="x" * 50_000)
+        handed = asyncio.create_task(
+            publishing([large, Entry(feed="https://a.example/rss", url="https://a.example/1")])
+        )
+        while len(producer.sent) < 2:
+            await asyncio.sleep(0.01)
+        producer.sent[0].set_exception(Unusable("refused by the brokers: too large", reason="too-large"))
+        producer.sent[1].set_result((0, 1))
+        while len(producer.sent) < 3:
+            await asyncio.sleep(0.01)
+        assert not handed.done()
+        producer.sent[2].set_result((0, 2))
+        await handed
+        publishing.close()
+        return producer.records
+
+    found = asyncio.run(asyncio.wait_for(trying(), 10))
+    assert [type(record) for record in found] == [Entry, Entry, Reject]
+    assert (found[2].reason, found[2].truncated) == ("too-large", True)
+    assert len(found[2].value) < 20_000
