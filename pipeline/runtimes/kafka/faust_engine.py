@@ -25,6 +25,7 @@ from yarl import URL
 
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
+from pipeline.runtimes.kafka.faust_records import read_any_header
 from pipeline.runtimes.kafka.stagework import Displaced, Incoming, Outgoing, StageWork, Stored
 from pipeline.runtimes.kafka.state import PartitionedStore, StateTable
 from pipeline.runtimes.kafka.state_changelog import TABLE
@@ -58,6 +59,7 @@ class FaustEngine:
     work: StageWork
 
     def __init__(self, cluster: Cluster, stage: Stage, place: Place) -> None:
+        read_any_header()
         self.cluster, self.stage = cluster, stage
         self.sender = Sender(cluster)
         self.source = cluster.topic(stage.reads.name)
