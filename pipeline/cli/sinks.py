@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def reset(
     ctx: typer.Context,
-    sink: Annotated[str, typer.Argument(metavar="SINK", help="jsonl or sqlite.")],
+    sink: Annotated[str, typer.Argument(metavar="SINK", help="jsonl, sqlite or postgres.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a sink's files and write them anew from the log at the next run.
+    """Remove what a sink has written, and write it anew from the log at the next run.
 
     What was trimmed from the log cannot be written again. Needed when files were removed or changed by hand, or after
     the log was lost.

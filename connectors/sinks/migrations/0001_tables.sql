@@ -323,7 +323,7 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['events', 'tolls', 'codings', 'verdicts', 'history', 'staged'] LOOP
         EXECUTE format('ALTER TABLE %I ALTER COLUMN json SET COMPRESSION lz4', name);
     END LOOP;
-    ALTER TABLE articles ALTER COLUMN body SET COMPRESSION lz4;
+    EXECUTE 'ALTER TABLE articles ALTER COLUMN body SET COMPRESSION lz4';
 EXCEPTION WHEN feature_not_supported OR syntax_error OR invalid_parameter_value THEN
     NULL;
 END $$;

@@ -6,9 +6,12 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from connectors.sinks.jsonl import JsonlSink
+from connectors.sinks.postgres import PostgresSink
+from connectors.sinks.postgres_server import Target
 from connectors.sinks.sqlite import SqliteSink, open_readonly
 from tests.connectors.sinks.builders import claim, coded, event, message, toll, unique, verdict
 from tests.connectors.sinks.runner import Runner
@@ -48,6 +51,29 @@ def test_the_reader_of_json_lines_finds_what_stands(tmp_path: Path, monkeypatch:
     (example,) = examples("python")
     exec(example, names)
     assert list(names["standing"]) == ["e1"]
+
+
+@pytest.mark.postgres
+def test_queries_for_postgres_run_also_for_somebody_who_may_only_read(database: str) -> None:
+    Runner(lambda: PostgresSink(Target(database))).run(MESSAGES, 10)
+    (rights,) = examples("postgres-rights")
+    with psycopg.connect(database) as db:
+        db.execute(rights)
+        db.execute("SET ROLE amal")
+        db.execute("SET search_path = rasd")
+        for query in examples("postgres"):
+            assert db.execute(query).fetchall(), query
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("DELETE FROM events")
+        db.rollback()  # roles belong to the server, and others need none of these
+
+
+@pytest.mark.postgres
+def test_every_table_and_view_of_postgres_is_on_the_page(database: str) -> None:
+    Runner(lambda: PostgresSink(Target(database))).run([], 10)
+    with psycopg.connect(database) as db:
+        found = db.execute("SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'rasd'")
+        assert [name for (name,) in found if f"`{name}`" not in PAGE] == []
 
 
 @pytest.mark.parametrize("kind", ["table", "view"])
