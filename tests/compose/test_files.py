@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -55,14 +56,20 @@ def test_the_commands_of_the_page_name_services_and_options_that_there_are() -> 
     assert len(documented()) > 15
     for words in documented():
         place = next(n for n, w in enumerate(words) if not w.startswith("-") and words[n - 1] != "--profile")
-        usage = run_compose(*words[:place], words[place], "--help")
-        assert usage.returncode == 0, words
+        usage = usage_of(words[place])
         options = [w for w in words[place + 1 :] if w.startswith("-")]
         if words[place] in ("exec", "run", "restart", "stop"):
             rest = [w for w in words[place + 1 :] if not w.startswith("-")]
             assert not rest or rest[0] in services(), words
             options = options[: next((n for n, w in enumerate(words[place + 1 :]) if w == (rest or [""])[0]), 0)]
-        assert [o for o in options if o not in usage.stdout] == [], words
+        assert [o for o in options if o not in usage] == [], words
+
+
+@functools.cache
+def usage_of(command: str) -> str:
+    done = run_compose(command, "--help")
+    assert done.returncode == 0, command
+    return done.stdout
 
 
 def test_a_bare_up_starts_the_whole_flow() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.cli.demo import packaged_archive
 from pipeline.log.sqlite import SqliteLog
@@ -23,22 +24,22 @@ from tests.compose.composed import documented, environment, read_project, servic
 from tests.compose.engine import Container, Engine, properties_of
 from tests.compose.test_files import expressions, metric_names
 from tests.conftest import ROOT
+from tests.kafka.fixtures import missing
+from tests.postgres.server import programs
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 BOUND = 90.0  # seconds from `up` to events on the topic and rows in the database
-POSTGRES = Path("/usr/lib/postgresql")
 TABLES = ("events", "tolls")
 
 
 @pytest.fixture(scope="module")
 def postgres_programs() -> Path:
-    """The folder of PostgreSQL's server programs, newest first."""
-    found = sorted(POSTGRES.glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]), reverse=True)
-    if not found:
-        from tests.kafka.fixtures import missing
-
+    """The folder of PostgreSQL's server programs."""
+    found = programs()
+    if found is None:
         missing("no PostgreSQL server here (Debian: apt-get install postgresql)")
-    return found[0].parent
+    assert found
+    return found
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def until(engine: Engine, what: str, is_so: object) -> float:
     return engine.seconds
 
 
-def metrics(engine: Engine, container: Container) -> str:
+def metrics(container: Container) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{container.ports[8090]}/metrics", timeout=5) as answer:
         return str(answer.read().decode())
 
@@ -215,13 +216,27 @@ def test_the_broker_tells_each_client_the_address_that_it_can_reach(engine: Engi
 def test_every_metric_of_the_dashboards_is_one_that_a_running_service_shows(engine: Engine) -> None:
     asked = [c for c in engine.containers if c.spec.get("healthcheck") and 8090 in c.ports]
     until(engine, "health", lambda: all(c.healthy for c in asked))
-    wanted = {name for e in expressions() for name in metric_names(e)}
+    wanted = {(name, label) for e in expressions() for name in metric_names(e) for label in grouped_by(e)}
+    wanted |= {(name, "") for e in expressions() for name in metric_names(e)}
     spoil(engine)  # the archive holds nothing that a worker would reject
+    until(engine, "metrics of the dashboards", lambda: wanted <= shown(asked))
 
-    def shown() -> set[str]:
-        return {n for c in asked for line in metrics(engine, c).splitlines() for n in metric_names(line.split("{")[0])}
 
-    until(engine, f"metrics {wanted - shown()}", lambda: wanted <= shown())
+def grouped_by(expression: str) -> set[str]:
+    """Labels of ours that an expression sums by: not those that Prometheus adds, or that are of histograms."""
+    labels = {label.strip() for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(",")}
+    return labels - {"service", "instance", "le"}
+
+
+def shown(asked: list[Container]) -> set[tuple[str, str]]:
+    """(metric, one of its labels or "") of all that these show."""
+    found = set()
+    for container in asked:
+        for family in text_string_to_metric_families(metrics(container)):
+            for sample in family.samples:
+                for name in metric_names(sample.name):
+                    found |= {(name, label) for label in ("", *sample.labels)}
+    return found
 
 
 def test_the_commands_of_the_page_work_in_their_containers(engine: Engine, expected: Expected) -> None:
