@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -36,17 +37,18 @@ from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.log.sqlite import SqliteLog
-from tests.command import rasd, tables
+from tests.command import tables
 from tests.conftest import ROOT
 from tests.faults.kafka_site import ALLOWED, Site, announce
+from tests.postgres.content import content
 
 FOLDER = "data"
 #: What each kind of process reads: consumer group (our name) → topics.
-GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "fetcher": {"fetch": ("rasd.entries",)},
     "worker": {"dedupe": ("rasd.articles",), "extract": ("rasd.unique",)},
-    "sink": {"sink-sqlite": ("rasd.unique", "rasd.verdicts", "rasd.events")},
 }
+STORED = ("rasd.unique", "rasd.verdicts", "rasd.events")  # what the tables are filled from
 SLOW = {"RASD_RUN_PROCESSES": "1", "RASD_RUN_BATCH": "8"}  # small batches: a kill meets more of them under way
 
 
@@ -60,6 +62,7 @@ class Service:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RASD_")}
         self._environment = {**inherited, **environment, **own}
         self._process: subprocess.Popen[bytes] | None = None
+        self.stood = 0  # what its kind had committed when it was started
         self.stderr = data.parent / f"{name}.stderr"
 
     @property
@@ -105,8 +108,8 @@ class Hit:
 
 @dataclass(slots=True)
 class Compared:
-    """What came out against what must. lost, foreign: values that are missing, that must not be there. rows: of the
-    sink by table: how many, how many differ from what must be there."""
+    """What came out against what must. lost, foreign: values that are missing, that must not be there. rows: in SQLite,
+    by table: how many, how many differ from what must be there; stored: the same in PostgreSQL."""
 
     articles: int
     repeated: int
@@ -114,28 +117,32 @@ class Compared:
     foreign: dict[str, int] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     rows: dict[str, tuple[int, int]] = field(default_factory=dict)
+    stored: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def check(self) -> None:
         assert not any(self.lost.values()), f"lost: {self.lost}"
         assert not any(self.foreign.values()), f"not to be there: {self.foreign}"
         assert self.rows.get("events", (1, 0))[0] > 0
         assert not any(differ for _, differ in self.rows.values()), f"rows: {self.rows}"
+        assert not any(differ for _, differ in self.stored.values()), f"rows in PostgreSQL: {self.stored}"
 
     def __str__(self) -> str:
         topics = ", ".join(f"{t.removeprefix('rasd.')} {n:,}" for t, n in self.written.items())
-        rows = ", ".join(f"{t} {n:,}" for t, (n, _) in self.rows.items() if n)
+        rows = ", ".join(f"{t} {n:,}" for t, (n, _) in (self.stored or self.rows).items() if n)
+        where = "SQLite and PostgreSQL" if self.stored else "SQLite"
+        wrong = sum(d for _, d in (*self.rows.values(), *self.stored.values()))
         return (
             f"{self.articles:,} articles ({self.repeated} of them fetched twice or more); lost"
-            f" {sum(self.lost.values())}, foreign {sum(self.foreign.values())} of {topics}; rows of the sink: {rows};"
-            f" lost or double: {sum(d for _, d in self.rows.values())}"
+            f" {sum(self.lost.values())}, foreign {sum(self.foreign.values())} of {topics}; rows in {where}:"
+            f" {rows}; lost or double: {wrong}"
         )
 
 
 class Flow:
     """See the module. Everything is ended when left.
 
-    servers, prefix: of a broker. pages: articles in all. seconds: that the site takes for each. sinks: kinds of sink,
-    the first one is compared. environment: settings besides.
+    servers, prefix: of a broker. pages: articles in all. seconds: that the site takes for each.
+    database: of PostgreSQL, to be filled beside the file of SQLite. environment: settings besides.
     """
 
     def __init__(
@@ -146,21 +153,24 @@ class Flow:
         *,
         pages: int,
         partitions: int = 3,
-        seconds: float = 0.15,
+        seconds: float = 0.3,
+        database: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self.database = folder, database
+        self.sinks = ("sqlite", "postgres") if database else ("sqlite",)
         self.environment = {
             "RASD_KAFKA_SERVERS": servers,
             "RASD_KAFKA_PREFIX": prefix,
             "RASD_KAFKA_PARTITIONS": str(partitions),
             **ALLOWED,
             **SLOW,
+            "RASD_POSTGRES_DSN": database or "",
             **(environment or {}),
         }
         self.config: Config = load(data=folder / FOLDER, environ=self.environment)
         self.cluster: Cluster = cluster_of(self.config)
-        self.watch = Watch(self.cluster)
+        self.watch = Watch(self.cluster, {**GROUPS, "sink": {f"sink-{name}": STORED for name in self.sinks}})
         self.site = Site(folder, pages, seconds=seconds)
         self.services: dict[str, Service] = {}
         self.announced = 0
@@ -181,13 +191,15 @@ class Flow:
         """Its kind is what stands before a dash: worker-2."""
         if name not in self.services:
             kind = name.partition("-")[0]
-            words = [kind, "sqlite"] if kind == "sink" else [kind]
+            words = [kind, *self.sinks] if kind == "sink" else [kind]
             self.services[name] = Service(name, words, self.folder / name / FOLDER, self.environment)
         return self.services[name]
 
     def start(self, *names: str) -> None:
         for name in names:
-            self.service(name).start()
+            service = self.service(name)
+            service.stood = self.watch.committed(service.kind)
+            service.start()
 
     def check_alive(self) -> None:
         """Raises: AssertionError with its last words if one has ended that nobody ended."""
@@ -199,12 +211,12 @@ class Flow:
         """Sends a signal to a process that has records in hand, and waits for its end. More is announced while it has
         none. Raises: AssertionError if it does not end, or not as it should."""
         service = self.service(name)
-        before = self.watch.committed(service.kind)
         end = time.monotonic() + seconds
         while True:
             assert service.running, f"{name} ended by itself: {service.said()}"
             assert time.monotonic() < end, f"{name} had nothing in hand for {seconds:g} s: {self.watch.lags()}"
-            if self.in_hand(service.kind) and self.watch.committed(service.kind) > before:
+            begun = service.kind == "fetcher" or self.watch.committed(service.kind) > service.stood
+            if begun and self.in_hand(service.kind):
                 service.signal(signal.SIGSTOP)  # what it has in hand now, it has when it is killed
                 waiting, requests = self.watch.lag(service.kind), self.site.open
                 if self.in_hand(service.kind):
@@ -259,7 +271,7 @@ class Flow:
         before = {group: self.watch.committed(service.kind, group) for group in waiting}
         articles = self.watch.ends("rasd.articles")
         begin = time.monotonic()
-        service.start()
+        self.start(name)
         while True:
             took = time.monotonic() - begin
             assert service.running, f"{name} ended by itself: {service.said()}"
@@ -336,6 +348,10 @@ class Flow:
         if sink is not None:
             wanted, written = rows(theirs), rows(sink.data)
             found.rows = {t: (len(written[t]), differing(written[t], wanted[t])) for t in wanted}
+            if self.database:
+                stored = content(self.database, self.config.postgres.schema)
+                shared = wanted.keys() & stored.keys()
+                found.stored = {t: (len(stored[t]), differing(stored[t], wanted[t])) for t in sorted(shared)}
         return found
 
 
@@ -345,8 +361,9 @@ def embedded(data: Path, articles: Iterable[Message]) -> None:
     with closing(SqliteLog(data / "log.sqlite", synchronous="NORMAL")) as log, log.transaction():
         for m in articles:
             log.append("rasd.articles", m.key, m.value, m.time)
-    done = rasd("--data", data, "run", "--no-poll", "--once", RASD_SINKS_ENABLED="sqlite", RASD_KAFKA_SERVERS="")
-    assert done.returncode == 0, done.stderr
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("RASD_")}
+    command = [sys.executable, "-m", "pipeline.cli", "--data", str(data), "-qq", "run", "--no-poll", "--once"]
+    subprocess.run(command, check=True, cwd=ROOT, env={**inherited, "RASD_SINKS_ENABLED": "sqlite"}, timeout=1800)
 
 
 def rows(data: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -356,8 +373,6 @@ def rows(data: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def differing(ours: list[tuple[Any, ...]], theirs: list[tuple[Any, ...]]) -> int:
     """Rows that are missing, or there and not to be, or there twice."""
-    from collections import Counter
-
     return ((Counter(ours) - Counter(theirs)) + (Counter(theirs) - Counter(ours))).total()
 
 
@@ -370,8 +385,8 @@ def article_of(message: Message) -> str:
 class Watch:
     """How far the groups are, asked of the brokers; while they do not answer it waits."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, groups: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+        self._cluster, self._groups = cluster, groups
         self._client: KafkaAdminClient | None = None
         self._partitions: dict[str, list[TopicPartition]] = {}
 
@@ -381,14 +396,14 @@ class Watch:
 
     def lag(self, kind: str) -> dict[str, int]:
         """Records that are not committed, by group of that kind of process."""
-        return {group: self._lag(group, topics) for group, topics in GROUPS[kind].items()}
+        return {group: self._lag(group, topics) for group, topics in self._groups[kind].items()}
 
     def lags(self) -> dict[str, int]:
-        return {group: n for kind in GROUPS for group, n in self.lag(kind).items()}
+        return {group: n for kind in self._groups for group, n in self.lag(kind).items()}
 
     def committed(self, kind: str, only: str | None = None) -> int:
         """Offsets of all partitions added up: grows while it gets on."""
-        groups = [only] if only else list(GROUPS[kind])
+        groups = [only] if only else list(self._groups[kind])
         return sum(sum(self._committed(group).values()) for group in groups)
 
     def ends(self, topic: str) -> int:

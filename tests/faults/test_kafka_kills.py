@@ -15,11 +15,11 @@ KINDS = ("worker", "fetcher", "sink")
 
 
 def test_killed_with_records_in_hand_nothing_is_lost_or_written_twice(
-    tmp_path: Path, kafka: str, prefix: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kafka: str, prefix: str, database: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kills, pages = (50, 10_000) if long_faults else (3, 240)
     hits: list[Hit] = []
-    with Flow(tmp_path, kafka, prefix, pages=pages) as flow:
+    with Flow(tmp_path, kafka, prefix, pages=pages, database=database) as flow:
         flow.start(*KINDS)
         for number, kind in enumerate(each(KINDS, kills), 1):
             flow.portion(number, kills)

@@ -15,14 +15,14 @@ WORKERS = ("worker-1", "worker-2", "worker-3")
 
 
 def test_one_worker_becomes_three_and_three_one_without_loss(
-    tmp_path: Path, kafka: str, prefix: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kafka: str, prefix: str, database: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changes, pages = (20, 3_000) if long_faults else (2, 240)
+    changes, pages = (20, 2_000) if long_faults else (2, 240)
     chance = random.Random(6)
     running = {"worker-1"}
     waiting: list[int] = []
     slowest = 0.0
-    with Flow(tmp_path, kafka, prefix, pages=pages) as flow:
+    with Flow(tmp_path, kafka, prefix, pages=pages, database=database) as flow:
         flow.start("fetcher", "sink", *running)
         for number in range(1, changes + 1):
             flow.portion(number, changes)

@@ -14,11 +14,11 @@ KINDS = ("worker", "fetcher", "sink")
 
 
 def test_asked_to_stop_they_end_well_and_soon_and_nothing_is_lost(
-    tmp_path: Path, kafka: str, prefix: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kafka: str, prefix: str, database: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stops, pages = (20, 3_000) if long_faults else (3, 240)
+    stops, pages = (20, 2_000) if long_faults else (3, 240)
     hits: list[Hit] = []
-    with Flow(tmp_path, kafka, prefix, pages=pages) as flow:
+    with Flow(tmp_path, kafka, prefix, pages=pages, database=database) as flow:
         flow.start(*KINDS)
         for number, kind in enumerate(each(KINDS, stops), 1):
             flow.portion(number, stops)
