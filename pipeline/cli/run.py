@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import of, put_json, say, settings
+from pipeline.cli.context import of, put_json, say, settings, warn
 from pipeline.cli.online import listed_feeds, pages_json
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def run(
     from pipeline.runtimes.local import run_flow
 
     config = settings(ctx)
+    if config.kafka.servers:
+        warn("kafka.servers is set, and this runs without: on Kafka run `rasd poller`, `fetcher`, `worker` and `sink`")
     listed = listed_feeds(config, feeds) if poll else []
     say(f"{_what(listed)} over {config.data_dir}; stop with Ctrl-C")
     begin = time.monotonic()

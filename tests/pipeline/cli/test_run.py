@@ -137,6 +137,12 @@ def test_without_a_list_only_the_stages_run(tmp_path: Path, monkeypatch: pytest.
     assert rasd("run", "--once", "--no-poll", data=tmp_path / "data").err.startswith("running all stages")
 
 
+def test_who_has_named_brokers_is_told_that_it_runs_without(tmp_path: Path) -> None:
+    environment = {"RASD_KAFKA_SERVERS": "127.0.0.1:1"}
+    got = rasd("run", "--once", "--no-poll", data=tmp_path / "data", env=environment)
+    assert (got.code, "on Kafka run `rasd poller`" in got.err) == (0, True)
+
+
 def test_a_list_that_is_named_must_be_there_and_right(tmp_path: Path) -> None:
     missing = rasd("run", "--once", "--feeds", tmp_path / "none.toml", data=tmp_path / "data")
     assert (missing.code, "no such list of feeds" in missing.err) == (1, True)

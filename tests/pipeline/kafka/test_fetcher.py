@@ -7,6 +7,7 @@ import json
 import random
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.runtimes.kafka.fetching import Fetched, member_of, run_fetcher
 from pipeline.runtimes.kafka.health import Health
 from pipeline.topics import ENTRIES
 from tests.faults.kafka_site import ALLOWED, Site, announce
+from tests.kafka.cluster import free_ports
 from tests.kafka.fixtures import config_on
 from tests.pipeline.cli.site import InProcess
 from tests.pipeline.kafka.live_kit import Process, committed, read, wait_until
@@ -136,6 +138,28 @@ def test_it_ends_soon_when_asked_to_with_slow_pages_in_hand(
         assert process.terminate() < SOON
     assert "0 new articles" in process.errors
     assert not read(config, "rasd.articles")
+
+
+def test_it_tells_how_it_goes(config: Config, kafka: str, kafka_environment: dict[str, str], tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+
+    def said(path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    environment = {**kafka_environment, "RASD_WORKER_HEALTH": address}
+    with Site(tmp_path / "site", 5) as site, Process(config.data_dir, environment, "fetcher") as process:
+        process.until(lambda: said("/ready") == "ready\n")
+        assert said("/live") == "live\n"
+        announce(kafka, topic_of(config), site.entries())
+        process.until(lambda: 'rasd_records_total{stage="fetcher",what="article"} 5.0' in said("/metrics"))
+        metrics = said("/metrics")
+    assert 'rasd_consumer_lag{group="fetch",partition="0",topic="rasd.entries"} 0.0' in metrics
+    assert 'rasd_freshness_seconds_count{stage="fetch"} 5.0' in metrics
+    assert 'rasd_commits_total{group="fetch"}' in metrics
 
 
 def test_two_fetchers_share_the_hosts(
