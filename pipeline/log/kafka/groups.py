@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.errors import RasdError
 from pipeline.log.kafka.door import TRY_SECONDS, admin
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.log.kafka.clients import Cluster
 
 LOOK_SECONDS = 3.0  # for the times of the messages that wait; what is not known by then stays unknown
+COORDINATOR_SECONDS = 20.0  # for a broker to look after a group
+T = TypeVar("T")
 _IDLE = ("Empty", "Dead")
 
 
@@ -64,8 +66,8 @@ class Groups:
             names = [self._cluster.group(only)]
         if not names:
             return []
-        described = self._admin.describe_groups(names)
-        committed = self._admin.list_group_offsets(names)
+        described = self._asked(lambda: _without_errors(self._admin.describe_groups(names)))
+        committed = self._asked(lambda: self._admin.list_group_offsets(names))
         return [self._group(n, described.get(n, {}), committed.get(n, {})) for n in names]
 
     def _group(self, name: str, described: Mapping[str, Any], committed: Mapping[Any, Any]) -> Group:
@@ -137,7 +139,7 @@ class Groups:
             for (topic, partition), offset in to.items()
         }
         self.check_idle(self.all(group)[0])
-        results = self._admin.alter_group_offsets(self._cluster.group(group), offsets)
+        results = self._asked(lambda: self._admin.alter_group_offsets(self._cluster.group(group), offsets))
         refused = {f"{at.topic}[{at.partition}]: {e.__name__}" for at, e in results.items() if e is not NoError}
         if refused:
             raise GroupBusy(f"group {group} was not moved everywhere; {', '.join(sorted(refused))}")
@@ -148,6 +150,19 @@ class Groups:
         if group.state not in _IDLE:
             who = ", ".join(sorted(set(group.members.values()))) or group.state.lower()
             raise GroupBusy(f"group {group.name} has {group.size} at work ({who}): stop them first")
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """Asks again while no broker looks after the group: when brokers have just started. Raises: KafkaError."""
+        from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+
+        end = time.monotonic() + COORDINATOR_SECONDS
+        while True:
+            try:
+                return ask()
+            except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
 
     def _with_times(self, found: list[Standing]) -> list[Standing]:
         """When the messages that wait were written."""
@@ -182,6 +197,16 @@ class Groups:
                             yield left.pop(at), records[0].timestamp
         finally:
             consumer.close(autocommit=False)
+
+
+def _without_errors(described: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Raises: CoordinatorNotAvailableError where a broker did not tell of a group, other than that there is none."""
+    from kafka.errors import CoordinatorNotAvailableError
+
+    for name, row in described.items():
+        if row.get("error") and row.get("group_state") != "Dead":
+            raise CoordinatorNotAvailableError(f"{name}: {row['error']}")
+    return described
 
 
 def _assigned(assignment: Any) -> Iterator[tuple[str, int]]:

@@ -105,11 +105,15 @@ class Running:
         for line in self.process.stderr:
             self._told.append(line)
 
-    def line(self, seconds: float = 20.0) -> tuple[float, bytes]:
-        """The next line. Raises: queue.Empty if none comes in time."""
-        return self._lines.get(timeout=seconds)
+    def line(self, seconds: float = 60.0) -> tuple[float, bytes]:
+        """The next line and when it came. Raises: AssertionError with what the command told, if none comes in time."""
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty:
+            code = self.process.poll()
+            raise AssertionError(f"no line within {seconds:.0f} s (exit code {code}): {self.told()}") from None
 
-    def lines(self, count: int, seconds: float = 20.0) -> list[bytes]:
+    def lines(self, count: int, seconds: float = 60.0) -> list[bytes]:
         end = time.monotonic() + seconds
         return [self.line(max(0.0, end - time.monotonic()))[1] for _ in range(count)]
 
@@ -141,7 +145,7 @@ def running(environment: Environment, *words: str) -> Iterator[Running]:
         command.process.wait(15)
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "in time"

@@ -195,7 +195,7 @@ def test_what_is_written_is_shown_at_once(eight: Environment) -> None:
 def test_following_ends_at_its_limit_and_with_its_reader(eight: Environment) -> None:
     with running(eight, "tail", "events", "-f", "--from", "begin", "-n", "2") as tail:
         assert ids(tail.lines(2)) == ["e1", "e2"]
-        assert tail.process.wait(10) == 0
+        assert tail.process.wait(30) == 0
     words = [sys.executable, "-m", "pipeline.cli", "tail", "events", "-f", "--from", "begin"]
     with subprocess.Popen(words, stdout=-1, stderr=-1, env={**os.environ, **eight}) as process:
         assert process.stdout
@@ -203,7 +203,7 @@ def test_following_ends_at_its_limit_and_with_its_reader(eight: Environment) -> 
         process.stdout.readline()
         process.stdout.close()
         send(eight, *numbered(1, 2))
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         assert process.stderr.read() == b""
 
 
@@ -238,11 +238,11 @@ def test_a_broker_that_goes_away_and_comes_back_skips_and_doubles_nothing(kafka_
         ):
             assert sorted(ids(alone.lines(5))) == sorted(ids(member.lines(5)))
             cluster.brokers[0].kill()
-            until(lambda: "does not answer" in alone.told() and "does not answer" in member.told(), 30)
+            until(lambda: "does not answer" in alone.told() and "does not answer" in member.told())
             cluster.brokers[0].start()
             send(environment, *numbered(6, 9))
-            assert ids(alone.lines(4, 40)) == ["e6", "e7", "e8", "e9"]
-            assert {"e6", "e7", "e8", "e9"} <= set(ids(member.lines(4, 40)))
+            assert ids(alone.lines(4)) == ["e6", "e7", "e8", "e9"]
+            assert {"e6", "e7", "e8", "e9"} <= set(ids(member.lines(4)))
             until(lambda: "answers again" in alone.told())
             send(environment, golden(Coding, article_id="last"))
             assert orjson.loads(alone.line()[1])["article_id"] == "last"
