@@ -116,7 +116,7 @@ class _Worker:
             "worker %s runs %s on %s, topics %s*, state in %s",
             self.place.instance, names, ",".join(self.cluster.servers), self.cluster.prefix, self.place.folder,
         )  # fmt: skip
-        if not await self._or_stop(self._topics()):
+        if not await self.or_stop(self._topics()):
             return self.done
         tasks = [asyncio.create_task(s.run()) for s in self.stages]
         watch = asyncio.create_task(self._watch())
@@ -165,7 +165,7 @@ class _Worker:
             if s.stage.view is not None:
                 await ensure_changelog(self.config, self.cluster, s.stage, partitions[s.stage.reads.name])
 
-    async def _or_stop(self, job: Awaitable[None]) -> bool:
+    async def or_stop(self, job: Awaitable[None]) -> bool:
         """False if told to stop before the job was done."""
         task, stop = asyncio.ensure_future(job), asyncio.ensure_future(self.stop.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -249,6 +249,11 @@ class _Running:
             log.warning("%s is begun anew: %s. Nothing is lost", self.stage.name, why)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), min(5.0, 0.5 * len(self._began)))
+            await self.worker.or_stop(self._brokers())
+
+    async def _brokers(self) -> None:
+        """Returns when a broker answers: while none does, beginning anew would only fail."""
+        await topics_there(self.worker.cluster, [self.stage.reads.name], TOPICS_SECONDS)
 
     async def _once(self) -> BaseException | None:
         """One engine from start to end; None if it was told to stop."""
