@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.context import put_json, settings
-from pipeline.errors import RasdError
 
 
 def sink(
@@ -33,15 +32,16 @@ def sink(
       rasd sink jsonl sqlite --until-idle 5
     """
     from pipeline.config import SINKS
+    from pipeline.log.kafka.clients import cluster_of, need_library
 
     config = settings(ctx)
     wanted = list(dict.fromkeys(names or config.sinks.enabled))
     if unknown := [name for name in wanted if name not in SINKS]:
         raise typer.BadParameter(f"no sink {unknown[0]!r}; there are {', '.join(SINKS)}", param_hint="NAME")
-    try:
-        from pipeline.runtimes.kafka.sinking import run_sinks
-    except ImportError as e:
-        raise RasdError(f"sinks on Kafka need {e.name}: install rasd[kafka]", reason="not-installed") from e
+    cluster_of(config)
+    need_library()
+    from pipeline.runtimes.kafka.sinking import run_sinks
+
     counts = run_sinks(config, wanted, until_idle=until_idle)
     if json:
         put_json({name: _as_dict(c) for name, c in counts.items()})

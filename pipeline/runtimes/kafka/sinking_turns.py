@@ -22,7 +22,7 @@ from pipeline.config import Config
 from pipeline.errors import RasdError, StoragePaused
 from pipeline.flow import Failure
 from pipeline.log import Message
-from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.clients import Cluster, unstick
 from pipeline.log.kafka.headers import TRACE, event_time, header, schema_of
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.kafka.producer import Producer
@@ -71,7 +71,6 @@ class Sinking:
         try:
             places = self._begin()
             try:
-                self.ready = True
                 _Turns(self, places).run(until_idle)
             finally:
                 self.sink.close()
@@ -97,7 +96,7 @@ class Sinking:
                 if isinstance(e, KafkaError) and not getattr(e, "retriable", False):
                     raise RasdError(f"{self.name}: the brokers refuse: {e}", reason="refused") from e
                 if not said:
-                    log.warning("%s waits: %s", self.name, e)
+                    log.warning("%s waits: %s", self.name, str(e).removeprefix(f"{type(e).__name__}: "))
                 said = True
             if self.stop.wait(self.config.run.pause_seconds):
                 raise Stopped
@@ -120,6 +119,7 @@ class _Turns:
     def run(self, until_idle: float | None) -> None:
         try:
             self._durably(lambda: self.sink.resume(self.places.state))
+            self.at.ready = True
             while not self.at.stop.is_set():
                 moved = self._turn()
                 self._look_around()
@@ -170,6 +170,7 @@ class _Turns:
         self.at.beat()
         try:
             keep_joined(self.consumer)
+            unstick(self.consumer)
             found = self.consumer.poll(timeout_ms=int(seconds * 1000), max_records=limit)
         except KafkaError as e:
             if not getattr(e, "retriable", False):
