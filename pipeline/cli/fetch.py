@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.context import put, put_json, say, settings, size_words, the_log, warn
+from pipeline.cli.context import brokers, put, put_json, say, settings, size_words, the_log, warn
 from pipeline.cli.tail import put_block, style_of_stdout
 from pipeline.errors import RasdError, Unusable
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.records import Article, Entry
 
 HEAD = 600  # code points of the text that are shown
+ACKNOWLEDGED_SECONDS = 30.0  # for brokers to take an article
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def fetch(
         typer.Option(metavar="NAME|URL", help="Join what this feed says of it; its text stands in if the page fails."),
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Keep the raw answer in the archive, and hand the article to the next run.")
+        bool, typer.Option("--save", help="Keep the raw answer in the archive, and hand the article to the next run, or the workers.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -157,10 +158,19 @@ def _hand_on(ctx: typer.Context, config: Config, article: Article) -> None:
     from pipeline.runtimes.turns import append_found, encoded
 
     record, value = encoded(article, config.log.max_record_bytes)
-    with the_log(ctx, readonly=False) as log, log.transaction():
-        append_found(log, [(record, value)])
+    if (cluster := brokers(ctx)) is not None:
+        from pipeline.log.kafka.producer import Producer
+
+        with Producer(cluster) as producer:
+            producer.send_records([(record, value)])
+            producer.flush(ACKNOWLEDGED_SECONDS)
+    else:
+        with the_log(ctx, readonly=False) as log, log.transaction():
+            append_found(log, [(record, value)])
     if isinstance(record, Reject):
         warn(f"it went to rejects: {record.error}")
+    elif cluster is not None:
+        say(f"handed to the workers on {config.kafka.servers}")
     else:
         say(f"handed to the next run of {config.data_dir}")
 

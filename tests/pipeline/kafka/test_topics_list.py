@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.records import Article, Event, Unique
 from tests.pipeline.cli.kit import golden, small_log
+from tests.pipeline.cli.site import ALLOWED, InProcess, serving
+from tests.pipeline.cli.test_fetch import STORY
 from tests.pipeline.kafka.kit import Environment, call, make_topics, send
 
 pytestmark = pytest.mark.kafka
@@ -56,3 +58,16 @@ def test_what_knows_the_data_folder_only_says_so(words: tuple[str, ...], tmp_pat
     assert got.code == 1
     assert "works on the log of the data folder" in got.err
     assert "works on the log" not in call({"RASD_KAFKA_SERVERS": "127.0.0.1:1"}, *words, "--local", data=data).err
+
+
+def test_an_article_that_is_fetched_by_hand_goes_to_the_workers(
+    topics: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.runtimes.reading.Pool", InProcess)
+    allowed = {**topics, **ALLOWED}
+    with serving() as site:
+        got = call(allowed, "fetch", site.put("/story/1", STORY), "--save", "--json", data=tmp_path)
+    assert "handed to the workers on" in got.err
+    last = call(topics, "tail", "articles", "--from=-1").lines[0]
+    assert orjson.loads(last)["id"] == orjson.loads(got.out)["article"]["id"]
+    assert not (tmp_path / "log.sqlite").exists()
