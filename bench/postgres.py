@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import pstats
 import re
 import sys
@@ -70,6 +71,7 @@ def measure(given: argparse.Namespace, what: str, topics: dict[str, list[bytes]]
         ready = None if given.decode else [decoded(b) for b in batches]
         events = sum(b'"kind":"event"' in value[:40] for value in topics["rasd.events"])
         messages = sum(map(len, topics.values()))
+        gc.freeze()  # a runner does not hold all records of a run for Python's collector to look through
         profile = cProfile.Profile() if given.profile else None
         for turn in ("", "again") if given.again else ("",):
             begin = time.perf_counter()

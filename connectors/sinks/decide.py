@@ -32,7 +32,7 @@ class Staged:
     """A record with its JSON, as it was sent."""
 
     record: Event | Toll
-    json: str
+    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Known:
         self.codings.setdefault(article, {})[revision, generation] = named
 
     def add_staged(self, article: str, revision: int, id: str, kind: str, json: str) -> None:
-        staged = Staged(_DECODERS[kind].decode(json), json)
+        staged = Staged(_DECODERS[kind].decode(json), json.encode())
         self.staged.setdefault((article, revision), {})[kind, id] = staged
 
 
@@ -83,7 +83,7 @@ class Past:
     """
 
     article: str
-    json: str | None
+    json: bytes | None
     over: bool
 
 
@@ -103,8 +103,8 @@ class Changes:
     closed: set[Key] = field(default_factory=set)
     cleared: set[str] = field(default_factory=set)
     articles: dict[Key, Unique] = field(default_factory=dict)
-    verdicts: dict[Key, tuple[Verdict, str]] = field(default_factory=dict)
-    codings: dict[tuple[str, int, int], tuple[Coding, str, bool]] = field(default_factory=dict)
+    verdicts: dict[Key, tuple[Verdict, bytes]] = field(default_factory=dict)
+    codings: dict[tuple[str, int, int], tuple[Coding, bytes, bool]] = field(default_factory=dict)
     placed: dict[Name, Placed] = field(default_factory=dict)
     lists: dict[str, list[Event | Toll]] = field(default_factory=dict)
     waiting: dict[Key, dict[Name, Staged]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ def decide(known: Known, messages: Sequence[tuple[Record, bytes]]) -> Changes:
     """What these messages change, one after the other. Uses `known` up."""
     deciding = _Deciding(known)
     for record, value in messages:
-        deciding.take(record, value.decode("utf-8", "replace"))
+        deciding.take(record, value)
     return deciding.changes
 
 
@@ -134,7 +134,7 @@ class _Deciding:
         for name, row in known.rows.items():
             self.names.setdefault(row.article, set()).add(name)
 
-    def take(self, record: Record, json: str) -> None:
+    def take(self, record: Record, json: bytes) -> None:
         match record:
             case Unique():
                 self.changes.articles[record.article.id, bounded(record.verdict.revision)] = record
@@ -147,7 +147,7 @@ class _Deciding:
             case Coding():
                 self._close_set(record, json)
 
-    def _close_set(self, coding: Coding, json: str) -> None:
+    def _close_set(self, coding: Coding, json: bytes) -> None:
         article, order = coding.article_id, (bounded(coding.revision), bounded(coding.generation))
         key = (article, order[0])
         records = self.known.staged.pop(key, {})

@@ -54,12 +54,12 @@ class Loader:
     def _write(self, changes: Changes) -> None:
         self._make_room(changes)
         self._put("articles", (rows.article_row(unique) for unique in changes.articles.values()))
-        self._put("verdicts", (rows.verdict_row(v, json) for v, json in changes.verdicts.values()))
-        self._put("codings", (rows.coding_row(c, json, newest=new) for c, json, new in changes.codings.values()))
+        self._put("verdicts", (rows.verdict_row(v, _text(json)) for v, json in changes.verdicts.values()))
+        self._put("codings", (rows.coding_row(c, _text(json), newest=new) for c, json, new in changes.codings.values()))
         events: list[Row] = []
         tolls: list[Row] = []
         for placed in changes.placed.values():
-            record, json, taken_back = placed.staged.record, placed.staged.json, placed.retracted
+            record, json, taken_back = placed.staged.record, _text(placed.staged.json), placed.retracted
             if isinstance(record, Event):
                 events.append(rows.event_row(record, placed.generation, json, taken_back))
             else:
@@ -75,7 +75,7 @@ class Loader:
         self._put(
             "staged",
             (
-                (article, revision, id, kind, held.json)
+                (article, revision, id, kind, _text(held.json))
                 for (article, revision), held_by in changes.waiting.items()
                 for (kind, id), held in held_by.items()
             ),
@@ -97,7 +97,7 @@ class Loader:
             self._db.executemany(
                 f"{words} INTO history VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (*version, past.article, past.json)
+                    (*version, past.article, _text(past.json))
                     for version, past in changes.history.items()
                     if past.json is not None and past.over == over
                 ],
@@ -118,3 +118,7 @@ class Loader:
 def _json(ids: Iterable[str]) -> str:
     """For `json_each`: one parameter however many ids."""
     return orjson.dumps(sorted(ids)).decode()
+
+
+def _text(json: bytes) -> str:
+    return json.decode("utf-8", "replace")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from connectors.sinks.standing import bounded
 from pipeline.records import Article, Claim, Coding, Event, Place, Toll, Unique, Verdict
 
-Value = str | int | float | None
+Value = str | bytes | int | float | None  # bytes: JSON, where the database takes it as it was sent
 Row = tuple[Value, ...]
 
 PEOPLE = 10_000_000_000  # more than there are: such a number is no count, and sums over it would overflow
@@ -26,18 +26,18 @@ def article_row(unique: Unique) -> Row:
     )
 
 
-def verdict_row(v: Verdict, json: str) -> Row:
+def verdict_row(v: Verdict, json: str | bytes) -> Row:
     return (v.article_id, bounded(v.revision), v.verdict, v.of, v.cluster, v.origin, v.similarity, json)
 
 
-def coding_row(c: Coding, json: str, *, newest: bool) -> Row:
+def coding_row(c: Coding, json: str | bytes, *, newest: bool) -> Row:
     return (
         *(c.article_id, bounded(c.revision), bounded(c.generation), int(newest), int(c.abstained), c.reason),
         *(len(c.event_ids), len(c.toll_ids), c.extractor.name, c.extractor.version, c.extractor.lexicon, json),
     )
 
 
-def event_row(e: Event, generation: int, json: str, retracted: tuple[int, int] | None = None) -> Row:
+def event_row(e: Event, generation: int, json: str | bytes, retracted: tuple[int, int] | None = None) -> Row:
     date = e.date
     return (
         *(
@@ -56,7 +56,7 @@ def event_row(e: Event, generation: int, json: str, retracted: tuple[int, int] |
     )
 
 
-def toll_row(t: Toll, generation: int, json: str, retracted: tuple[int, int] | None = None) -> Row:
+def toll_row(t: Toll, generation: int, json: str | bytes, retracted: tuple[int, int] | None = None) -> Row:
     return (
         *(t.id, *_taken_back(retracted), t.article_id, bounded(t.revision), generation),
         *(day(t.period.start), day(t.period.end), *_where(t.places)),

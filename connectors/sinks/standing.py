@@ -18,7 +18,7 @@ _MOST = 2**63 - 1
 
 def bounded(number: int) -> int:
     """The number kept within 64 bits: what JSON writers and SQLite can hold."""
-    return max(-_MOST, min(_MOST, number))
+    return number if -_MOST <= number <= _MOST else max(-_MOST, min(_MOST, number))
 
 
 def listed(coding: Coding) -> list[str]:
