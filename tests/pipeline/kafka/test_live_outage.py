@@ -54,7 +54,7 @@ def test_a_broker_that_goes_away_is_waited_for_and_a_stop_meanwhile_is_soon(kafk
             Process(tmp_path / "f", environment, "fetcher") as fetching,
         ):
             polling.until(lambda: site.asked.count("/feed/1") == 2)
-            fetching.until(lambda: "waiting: no broker" in fetching.errors)
+            fetching.until(lambda: "entries: waiting" in fetching.errors)
             cluster.brokers[0].start()
             fetching.until(lambda: "/news/0" in site.asked)
             cluster.brokers[0].restart(hard=True)
