@@ -271,8 +271,10 @@ class Engine:
                 if said is None:
                     container.healthy = container.healthy or self.seconds
                     failures = 0
-                elif self.seconds - (container.started or 0) > seconds_of(check["start_period"]):
-                    failures += 1
+                elif not container.healthy and self.seconds - (container.started or 0) > seconds_of(
+                    check["start_period"]
+                ):
+                    failures += 1  # later it would only be marked: compose starts nothing anew for it
                     if failures >= check["retries"]:
                         raise Failed(f"{container.name} is not healthy: {said}\n{container.said()}")
                 next_look = time.monotonic() + seconds_of(check["interval"])
