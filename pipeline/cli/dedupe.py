@@ -5,25 +5,25 @@ from __future__ import annotations
 import shutil
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from pipeline.cli.beside import Compared, Side, compare, day_words, side_by_side, time_words, under
-from pipeline.cli.context import Local, NotFound, only_local, put, put_json, say, size_words, the_log
+from pipeline.cli.context import Local, NotFound, log_of, put, put_json, say, size_words
 from pipeline.cli.pretty import Style, verdict_words
 from pipeline.cli.tail import style_of_stdout
 from pipeline.errors import RasdError
 from pipeline.records import Article, Reused, Verdict
 
 if TYPE_CHECKING:
-    from pipeline.log.sqlite import SqliteLog
+    from pipeline.log import Message
     from processors.dedupe.seen import Revision
     from processors.dedupe.words import Words
 
-ON_KAFKA = "the workers' state is theirs; what was decided stands on the topic (`rasd tail verdicts`)"
 STAGE = "dedupe"  # under whose name the log keeps the fingerprints
 TOP = 10  # rows of each list in the statistics
 SHORT_ID = 8  # letters of an id in a list, more where they fit several
@@ -58,10 +58,9 @@ def show(
       rasd dedupe show 43bc1e76 --cluster
       rasd dedupe show 43bc1e76 --with 9a0c --json | jq .compared.new.shared
     """
-    only_local(ctx, local, ON_KAFKA)
     if cluster and other is not None:
         raise typer.BadParameter("a cluster is not laid beside an article", param_hint="--with")
-    with the_log(ctx) as log:
+    with _log(ctx, local) as log:
         memory = remembered(log)
         named = memory.named(id)
         if cluster or named not in memory.texts:
@@ -90,8 +89,7 @@ def stats(ctx: typer.Context, as_json: Json = False, local: Local = False) -> No
       rasd dedupe stats
       rasd dedupe stats --json | jq .verdicts
     """
-    only_local(ctx, local, ON_KAFKA)
-    with the_log(ctx) as log:
+    with _log(ctx, local) as log:
         memory = remembered(log)
         counts = _counted(log, memory)
     if as_json:
@@ -100,6 +98,27 @@ def stats(ctx: typer.Context, as_json: Json = False, local: Local = False) -> No
         say("no article was judged yet")
     else:
         _put(_stats_lines(counts, memory, style_of_stdout()))
+
+
+class Log(Protocol):
+    """What is asked of a log: its messages, and what a stage remembers."""
+
+    def scan(self, topic: str) -> Iterator[Message]: ...
+    def state(self, stage: str) -> Mapping[str, bytes]: ...
+
+
+@contextmanager
+def _log(ctx: typer.Context, local: bool) -> Iterator[Log]:
+    """The log of the data folder, or topics and the workers' state on Kafka."""
+    from pipeline.log.sqlite import SqliteLog
+
+    with log_of(ctx, local=local) as log:
+        if isinstance(log, SqliteLog):
+            yield log
+        else:
+            from pipeline.log.kafka.changelog import Remembered
+
+            yield Remembered(log)
 
 
 def _put(lines: Iterable[str]) -> None:
@@ -162,7 +181,7 @@ def _in_common(a: str, b: str) -> int:
     return next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def remembered(log: SqliteLog) -> Memory:
+def remembered(log: Log) -> Memory:
     """Raises: RasdError where the state is another version's."""
     from processors.dedupe.seen import fingerprint_of
 
@@ -185,7 +204,7 @@ def remembered(log: SqliteLog) -> Memory:
 Wanted = tuple[str, str]  # article id and content hash
 
 
-def _kept(log: SqliteLog, wanted: Collection[Wanted]) -> dict[Wanted, Article]:
+def _kept(log: Log, wanted: Collection[Wanted]) -> dict[Wanted, Article]:
     """Those of the wanted texts that the log still holds."""
     import msgspec
 
@@ -253,7 +272,7 @@ class View:
         }
 
 
-def _view(log: SqliteLog, memory: Memory, article: str, partner: str | None) -> View:
+def _view(log: Log, memory: Memory, article: str, partner: str | None) -> View:
     revisions = memory.texts[article]
     newest = revisions[-1]
     other = partner or _partner(article, revisions)
@@ -284,7 +303,7 @@ def _partner(article: str, revisions: Sequence[Revision]) -> str | None:
     return verdict.of or (longest.of if longest else None)
 
 
-def _beside(log: SqliteLog, memory: Memory, article: str, other: str, *, asked: bool) -> Revision:
+def _beside(log: Log, memory: Memory, article: str, other: str, *, asked: bool) -> Revision:
     """Which of the other's texts: the one that was compared, if it was."""
     newest = memory.texts[article][-1]
     if other == article:
@@ -295,7 +314,7 @@ def _beside(log: SqliteLog, memory: Memory, article: str, other: str, *, asked: 
     return _closest(log, article, newest, other, candidates)
 
 
-def _closest(log: SqliteLog, article: str, new: Revision, other: str, candidates: Sequence[Revision]) -> Revision:
+def _closest(log: Log, article: str, new: Revision, other: str, candidates: Sequence[Revision]) -> Revision:
     """That of an article's texts which shares most with the new one, the newer of two: verdicts name articles only."""
     if len(candidates) == 1:
         return candidates[0]
@@ -311,7 +330,7 @@ def _closest(log: SqliteLog, article: str, new: Revision, other: str, candidates
     return max(candidates, key=closeness)
 
 
-def _words(log: SqliteLog, side: Side) -> Words:
+def _words(log: Log, side: Side) -> Words:
     """A text's words; where it is no longer kept, those that are remembered."""
     from processors.dedupe.step import compared
 
@@ -320,7 +339,7 @@ def _words(log: SqliteLog, side: Side) -> Words:
     return _revisions(log, side.article)[side.revision.number].text()
 
 
-def _revisions(log: SqliteLog, article: str) -> dict[int, Revision]:
+def _revisions(log: Log, article: str) -> dict[int, Revision]:
     """By number, with their words."""
     from processors.dedupe.seen import fingerprint_of
 
@@ -382,7 +401,7 @@ def _alone(view: View, style: Style, columns: int) -> Iterator[str]:
 # -- a cluster ---------------------------------------------------------------------------------------------------------
 
 
-def _cluster(log: SqliteLog, memory: Memory, cluster: str) -> dict[str, Any]:
+def _cluster(log: Log, memory: Memory, cluster: str) -> dict[str, Any]:
     members = memory.members.get(cluster, [])
     kept = _kept(log, {(a, memory.texts[a][-1].content_hash) for a in members})
     rows = []
@@ -428,7 +447,7 @@ def _cluster_lines(found: dict[str, Any], memory: Memory, style: Style) -> Itera
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
-def _counted(log: SqliteLog, memory: Memory) -> dict[str, Any]:
+def _counted(log: Log, memory: Memory) -> dict[str, Any]:
     every = [r for texts in memory.texts.values() for r in texts]
     sizes = Counter(len(members) for members in memory.members.values())
     largest = sorted((c for c in memory.members if len(memory.members[c]) > 1), key=lambda c: -len(memory.members[c]))
