@@ -179,8 +179,10 @@ class Producer:
         """Waits for acknowledgements for so long at most; what is still under way then fails with StoragePaused."""
         try:
             self.flush(seconds)
-        except RasdError as e:
+        except StoragePaused as e:
             log.warning("closing: %s", e)
+        except RasdError:
+            pass  # the futures tell it
         with self._lock:
             if self._closed:
                 return

@@ -18,6 +18,7 @@ from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pipeline import wire
 from pipeline.config import Config
 from pipeline.errors import StorageError, StoragePaused, Unusable
 from pipeline.flow import FLOW, Failure, Stage
@@ -28,7 +29,7 @@ from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Article, Entry, Reject
 from pipeline.runtimes.local import stop_on_signals
-from pipeline.runtimes.turns import IDLE_SECONDS, REJECTED, Intake, Source, Stopped, encoded, mark_of, unwritable
+from pipeline.runtimes.turns import IDLE_SECONDS, REJECTED, Intake, Source, Stopped, mark_of, unwritable
 from pipeline.topics import ARTICLES, REJECTS
 
 T = TypeVar("T")
@@ -149,9 +150,8 @@ class _Publishing:
         self.store, self.marks, self.producer, self.stop = store, marks, producer, stop
         self.published, self.watch = published, watch
         self.identity, self.pause_seconds = source.identity, config.run.pause_seconds
-        self.max_bytes = config.log.max_record_bytes
         saved = store.state(marks.position).get(source.identity)
-        self.intake = Intake(source, saved, batch=config.run.batch, max_bytes=self.max_bytes, stop=stop)
+        self.intake = Intake(source, saved, batch=config.run.batch, max_bytes=config.log.max_record_bytes, stop=stop)
         self.known = store.state(marks.rejects)
         self.under_way: deque[_Batch] = deque()
         self.rejecting: set[str] = set()  # marks of rejects under way
@@ -216,15 +216,24 @@ class _Publishing:
         for i, future in enumerate(batch.futures):
             error = future.exception()
             if isinstance(error, Unusable):
-                record, value = pairs[i]
-                failure = Failure(error.reason, str(error))
-                reject = unwritable(record, b"" if isinstance(record, Reject) else value, failure)
-                pairs[i] = encoded(reject, self.max_bytes)
-                for sent in self.producer.send_records([pairs[i]]):
-                    self._await(sent)
+                pairs[i] = self._rejected(*pairs[i], error)
             elif error is not None:
                 raise error
         return dataclasses.replace(batch, pairs=pairs)
+
+    def _rejected(self, record: Entry | Article | Reject, value: bytes, error: Unusable) -> tuple[Reject, bytes]:
+        """Publishes a reject in place of a record that brokers refused: with its value, else without."""
+        for kept in (value, b""):
+            reject = unwritable(record, kept, Failure(error.reason, str(error)))
+            bytes_ = wire.encode(reject)
+            try:
+                for sent in self.producer.send_records([(reject, bytes_)]):
+                    self._await(sent)
+            except Unusable as e:
+                error = e
+            else:
+                return reject, bytes_
+        raise error
 
     def _await(self, future: Future[tuple[int, int]]) -> None:
         while True:
