@@ -1,14 +1,11 @@
 """Coming in at the brokers, and saying why not.
 
-kafka-python tells of every failure to connect as "unable to bootstrap"; why, stands in its log lines only. So when it
-fails we knock ourselves: a connection, TLS if it is set, and one request that brokers answer before any login.
+kafka-python tells of every failure to connect as "unable to bootstrap"; why, stands in its log lines only. So we knock
+ourselves first.
 """
 
 from __future__ import annotations
 
-import socket
-import ssl
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError
 from pipeline.log.kafka.clients import Cluster, need_library
+from pipeline.log.kafka.knock import Refused, knock
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
 
-TRY_SECONDS = 3.0  # for one try to come in
-KNOCK_SECONDS = 2.0  # for one broker to answer
+TRY_SECONDS = 3.0
+CONNECT_SECONDS = 10.0  # for a client to come in where knocking was answered
 PAUSE_SECONDS = 0.5
 SURE_SECONDS = 1.5  # between two knocks that must end the same before waiting is given up
 REQUEST_SECONDS = 15.0  # for an answer to what is asked once we are in
-# ApiVersions (key 18, version 0, correlation 1, no client id): https://kafka.apache.org/protocol#The_Messages_ApiVersions
-_HELLO = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
 class Unreachable(StorageError):
@@ -71,14 +67,14 @@ def _enter(cluster: Cluster, seconds: float) -> Any:
             try:
                 return KafkaAdminClient(
                     **cluster.common(),
-                    bootstrap_timeout_ms=int(TRY_SECONDS * 1000),
+                    bootstrap_timeout_ms=int(CONNECT_SECONDS * 1000),
                     request_timeout_ms=int(REQUEST_SECONDS * 1000),
                 )
             except KafkaError:
                 fault = trouble(cluster)
             except (OSError, ValueError) as e:  # what the library refuses before it connects
                 fault = Unreachable(f"{named(cluster)}: {e}", retryable=False)
-        # Twice the same: a broker that came up between our try and our knock must not be taken for one that refuses us.
+        # Twice the same: a broker that ends connections because it is just going down is not one that refuses us.
         if str(fault) == before if not fault.retryable else time.monotonic() + PAUSE_SECONDS >= end:
             raise fault
         before = str(fault)
@@ -86,79 +82,23 @@ def _enter(cluster: Cluster, seconds: float) -> Any:
 
 
 def trouble(cluster: Cluster) -> Unreachable:
-    """Why brokers that a client could not come in at just now are not to be spoken to, as far as knocking tells."""
-    return _closed(cluster) or _login(cluster)
+    """Why a client could not come in at the brokers just now, as far as knocking tells."""
+    return _closed(cluster) or Unreachable(f"{named(cluster)}: no answer in time", retryable=True)
 
 
 def _closed(cluster: Cluster) -> Unreachable | None:
-    """None if a broker answers; else the fault of the first that lets us know one, else of the first."""
-    try:
-        context = _context(cluster)
-    except (OSError, ssl.SSLError) as e:
-        return Unreachable(f"TLS: {e}", retryable=False)
+    """None if a broker lets us in; else the fault of the first that refuses us, else of the first."""
     faults = []
     for server in cluster.servers:
-        fault = _knock(server, context)
-        if fault is None:
+        try:
+            knock(server, cluster.security)
             return None
-        faults.append(fault)
+        except Refused as e:
+            faults.append(Unreachable(f"{server}: {e}", retryable=False))
+        except OSError as e:
+            faults.append(Unreachable(f"{server}: {e.strerror or e or type(e).__name__}", retryable=True))
     return next((fault for fault in faults if not fault.retryable), faults[0])
 
 
 def named(cluster: Cluster) -> str:
     return ", ".join(cluster.servers)
-
-
-def _login(cluster: Cluster) -> Unreachable:
-    """What is left when a broker answers and yet lets nobody in."""
-    given = cluster.security
-    if "sasl_mechanism" in given:
-        who = f"{given['sasl_plain_username'] or 'nobody'!s} by {given['sasl_mechanism']}"
-        return Unreachable(f"{named(cluster)}: the login of {who} is refused: user or password?", retryable=False)
-    return Unreachable(f"{named(cluster)}: the brokers ask for a login: set kafka.security", retryable=False)
-
-
-def _knock(server: str, context: ssl.SSLContext | None) -> Unreachable | None:
-    """None if the broker answers the one request. context: for TLS."""
-    host, _, port = server.rpartition(":")
-    host = host.strip("[]")
-    try:
-        with socket.create_connection((host, int(port)), KNOCK_SECONDS) as plain:
-            if context is None:
-                return _answer(server, plain, "asks for TLS, or is no broker: see kafka.security")
-            with context.wrap_socket(plain, server_hostname=host) as wrapped:
-                return _answer(server, wrapped, "is no broker")
-    except ssl.SSLCertVerificationError as e:
-        said = f"its certificate is not accepted ({e.verify_message}): see kafka.ca_file"
-        return Unreachable(f"{server}: {said}", retryable=False)
-    except ssl.SSLError as e:
-        said = (e.reason or str(e)).lower().replace("_", " ")
-        return Unreachable(f"{server}: TLS fails ({said}): see kafka.security, kafka.cert_file", retryable=False)
-    except OSError as e:
-        return Unreachable(f"{server}: {e.strerror or e or type(e).__name__}", retryable=True)
-
-
-def _answer(server: str, connection: socket.socket, otherwise: str) -> Unreachable | None:
-    connection.sendall(_HELLO)
-    got = connection.recv(8)
-    if not got or got[4:8] not in (b"", _HELLO[8:12]):
-        return Unreachable(f"{server}: {otherwise}", retryable=False)
-    return None
-
-
-def _context(cluster: Cluster) -> ssl.SSLContext | None:
-    """As kafka-python makes it; None without TLS. Raises: OSError that names the file, SSLError."""
-    given = cluster.security
-    if "SSL" not in given["security_protocol"].split("_"):
-        return None
-    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
-        if name in given:
-            open(given[name], "rb").close()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if "ssl_cafile" in given:
-        context.load_verify_locations(given["ssl_cafile"])
-    else:
-        context.load_default_certs()
-    if "ssl_certfile" in given:
-        context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"))
-    return context
