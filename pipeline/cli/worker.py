@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline.cli.context import FAILED, flush, put_json, say, settings
+from pipeline.cli.context import FAILED, USAGE, flush, put_json, say, settings
 
 if TYPE_CHECKING:
     from pipeline.runtimes.kafka.worker import Done
@@ -40,7 +39,7 @@ def worker(
 
       rasd worker --until-idle 5 --json
     """
-    from pipeline.errors import RasdError
+    from pipeline.errors import ConfigError, RasdError
 
     config = settings(ctx)
     names = [name.strip() for name in stages.split(",") if name.strip()]
@@ -54,8 +53,7 @@ def worker(
         from pipeline.cli.context import complain
 
         complain(str(e))
-        _end(FAILED)
-        raise
+        _end(USAGE if isinstance(e, ConfigError) else FAILED)
     if json:
         put_json(_as_dict(done))
     for name, what in done.what.items():
@@ -73,10 +71,9 @@ def _as_dict(done: Done) -> dict[str, object]:
     }
 
 
-def _end(code: int) -> None:
+def _end(code: int) -> NoReturn:
     """Ends the process although a thread of a library may still wait for a broker that is away."""
-    if any(t.is_alive() and not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
-        flush()
-        sys.stderr.flush()
-        logging.shutdown()
-        os._exit(code)
+    flush()
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(code)

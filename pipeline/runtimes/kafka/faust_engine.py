@@ -34,8 +34,8 @@ from pipeline.runtimes.kafka.worker_sender import Sender, connection
 log = logging.getLogger("rasd.worker")
 COMMIT_SECONDS = 0.5
 BUFFER = 64  # messages that Faust holds between its fetcher and us
-STOP_SECONDS = 2.5  # that Faust may take to close
-LAST_COMMIT_SECONDS = 1.0
+STOP_SECONDS = 1.5  # that Faust may take to close
+LAST_COMMIT_SECONDS = 0.7
 TICK_SECONDS = 0.2
 #: Part of a session after which a loop that stood still no longer trusts its assignment: heartbeats are sent every
 #: quarter, so the broker may have heard the last one a quarter before.

@@ -42,9 +42,10 @@ LOOK_SECONDS = 0.2
 PROGRESS_SECONDS = 30.0
 LAG_SECONDS = 2.0
 CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the process gives up
-LEAVE_SECONDS = 1.2  # kept for leaving, of the time that a worker may take to stop
+STOPPING_SECONDS = 3.5  # that an engine's end takes at worst, of the time to drain
+LEAVE_SECONDS = 1.0  # kept for leaving, of the time that a worker may take to stop
 SLOTS = 64  # workers of one data folder
-LIBRARIES = ("faust", "aiokafka", "mode", "kafka")
+LIBRARIES = ("faust", "aiokafka", "mode", "kafka", "asyncio")
 
 
 @dataclass(slots=True)
@@ -133,8 +134,6 @@ class _Worker:
         return self.done
 
     def close(self) -> None:
-        if self.limit is not None:
-            self.limit.cancel()
         for pool in self.pools:
             pool.close()
 
@@ -277,7 +276,8 @@ class _Running:
         try:
             error = await self._until_over(engine, work, starting)
             if error is None:
-                await work.drain(max(0.5, config.worker.drain_seconds - 3.0))
+                spare = config.worker.drain_seconds - STOPPING_SECONDS
+                await work.drain(max(0.5, 0.5 if engine.sender.in_trouble else spare))
                 self.clean = not work.held
         finally:
             starting.cancel()
@@ -362,3 +362,5 @@ def _quieten() -> None:
     quiet = logging.getLogger().getEffectiveLevel() > logging.INFO
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL if quiet else logging.INFO)
+    if quiet:  # a consumer's thread that is stopped while its broker is away ends so
+        threading.excepthook = lambda args: log.debug("%s ended: %r", args.thread and args.thread.name, args.exc_value)

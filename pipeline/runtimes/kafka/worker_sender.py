@@ -31,7 +31,7 @@ BATCH_BYTES = 256_000
 AGAIN_SECONDS = 0.5  # before what failed is sent again
 REQUEST_SECONDS = 10.0
 REFUSED = 3  # times that brokers answer and let us not in, until that is believed
-STOP_SECONDS = 1.0  # for what is acknowledged already, only the connections are left to close
+STOP_SECONDS = 0.5  # for what is acknowledged already, only the connections are left to close
 
 
 def connection(cluster: Cluster) -> dict[str, Any]:
@@ -60,6 +60,11 @@ class Sender:
         self.repeated = False  # something had to be sent twice: offsets tell nothing about other writers then
         self._making = asyncio.Lock()
         self._gone = asyncio.Event()  # set when the producer is abandoned, for all who wait for what it has in hand
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether brokers do not take what is sent just now."""
+        return self._told
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """Returns when all are acknowledged. Raises: TooLarge."""
