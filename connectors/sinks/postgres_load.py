@@ -18,7 +18,7 @@ from connectors.sinks import rows
 from connectors.sinks.decide import Changes, Key, Known, Placed, Stored, codings_of, decide
 from connectors.sinks.postgres_server import Db
 from connectors.sinks.rows import Row
-from pipeline.records import Article, Coding, Event, Record, Toll, Unique
+from pipeline.records import Coding, Event, Record, Toll, Unique
 
 #: Locks of the server that one batch may hold; it has room for some 6,000 in all (max_locks_per_transaction times
 #: max_connections). A larger batch keeps all other writers out instead.
@@ -266,11 +266,7 @@ def _placed_row(placed: Placed) -> Row:
 
 
 def _article_of(record: Record) -> str:
-    if isinstance(record, Unique):
-        return record.article.id
-    if isinstance(record, Article):
-        return record.id
-    return getattr(record, "article_id", "")
+    return record.article.id if isinstance(record, Unique) else str(getattr(record, "article_id", ""))
 
 
 def _lock_key(schema: str, name: str) -> int:

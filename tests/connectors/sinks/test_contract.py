@@ -86,7 +86,7 @@ def postgres_kind(dsn: str) -> Kind:
         lambda data: postgres_content(dsn, schema_of(data)),
         lambda data: postgres_standing(dsn, schema_of(data)),
         lambda data: forget(dsn, schema_of(data)),
-        stride=7,
+        stride=15,
     )
 
 
