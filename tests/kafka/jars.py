@@ -34,7 +34,7 @@ def jars() -> Path:
     if shutil.which("mvn") is None:
         raise NoKafka("mvn is not installed; it fetches Kafka's jars (Debian: apt-get install maven)")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w") as lock:
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
             _resolve(folder)

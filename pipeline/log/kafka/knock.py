@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,8 +123,9 @@ def _ask(connection: socket.socket, what: tuple[int, int], body: bytes) -> bytes
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    out = b""
+    out, end = b"", time.monotonic() + ANSWER_SECONDS
     while len(out) < count:
+        connection.settimeout(max(0.01, end - time.monotonic()))  # also for who sends a byte now and then
         got = connection.recv(min(count - len(out), 65_536))
         if not got:
             raise _Ended
