@@ -91,7 +91,7 @@ class FaustEngine:
         """Ends within seconds, whatever brokers do. What was settled is committed if they let us."""
         for task in self._tasks:
             task.cancel()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(Exception):  # what is not committed comes again
             await asyncio.wait_for(self._commit(), LAST_COMMIT_SECONDS)
         self.work.revoke()
         await self.sender.abandon()
@@ -177,7 +177,7 @@ class FaustEngine:
         """What was settled may still be committed; the rest is dropped."""
         self._generation = None
         self.work.revoke()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(Exception):
             await asyncio.wait_for(self._commit(), LAST_COMMIT_SECONDS)
         self._settled.clear()
         self._committed.clear()
@@ -199,7 +199,11 @@ class FaustEngine:
     async def _commit_often(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
-            await self._commit()
+            try:
+                await self._commit()
+            except Exception as e:
+                self.work.fail(e)
+                return
 
     async def _commit(self) -> None:
         """Commits what was settled since; a commit that fails crashes Faust, which begins anew."""
