@@ -1,4 +1,4 @@
-"""Sinks: where records end up as files. A registry of names and one contract.
+"""Sinks: where records end up, as files or in a database. A registry of names and one contract.
 
 Messages are delivered at least once; each sink makes the effect exactly once. A runner reads a batch of a sink's topics
 and calls `write` for each message, then `flush`, then commits what `flush` returned together with the offsets, in one
