@@ -63,6 +63,7 @@ class Service:
         self._environment = {**inherited, **environment, **own}
         self._process: subprocess.Popen[bytes] | None = None
         self.stood = 0  # what its kind had committed when it was started
+        self._said_before = 0
         self.stderr = data.parent / f"{name}.stderr"
 
     @property
@@ -76,9 +77,18 @@ class Service:
         assert not self.running
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.stderr.open("ab") as log:
+            self._said_before = log.tell()
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, stderr=log
             )
+
+    def begun(self, seconds: float = 60.0) -> None:
+        """Waits until it has said something: before that Python itself is still starting, and knows no signals."""
+        end = time.monotonic() + seconds
+        while self.stderr.stat().st_size <= self._said_before:
+            assert self.running, f"{self.name} ended by itself"
+            assert time.monotonic() < end, f"{self.name} said nothing for {seconds:g} s"
+            time.sleep(0.05)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -236,6 +246,7 @@ class Flow:
     def stop(self, name: str, number: signal.Signals) -> float:
         """Sends a signal, whatever the process does just now; seconds that its end took. Raises: AssertionError."""
         service = self.service(name)
+        service.begun()
         begin = time.monotonic()
         service.signal(number)
         code = service.wait(30)
