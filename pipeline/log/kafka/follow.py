@@ -119,7 +119,8 @@ class Following:
             where = Where()
             while not partitions:
                 time.sleep(0.5)
-                partitions = self._partitions()
+                with self._patience():
+                    partitions = self._partitions()
         ends, starts = self._extent(partitions, where)
         if self._group is not None:
             self._begin_group(starts)
@@ -211,16 +212,34 @@ class Following:
 
     def _look_after(self) -> None:
         from kafka import TopicPartition
-        from kafka.errors import KafkaError
 
         self._looked = time.monotonic()
-        try:
-            there = self._partitions()
-            new = [TopicPartition(self._name, p) for p in there if TopicPartition(self._name, p) not in self._at]
-            if self._group is None and new:
+        with self._patience():
+            there = [TopicPartition(self._name, p) for p in self._partitions()]
+            if self._group is not None:
+                return  # the group sees to it
+            if not there:
+                if self._at:
+                    log.warning("topic %s is gone; waiting for it to be made again", self._name)
+                self._forget()
+            elif new := [at for at in there if at not in self._at]:
                 self._assign(dict.fromkeys(new, 0))
-            if self._group is None and not self._follow:
+            if not self._follow:
                 self._end_earlier()
+
+    def _forget(self) -> None:
+        """Nothing of the topic is there any more; should it come back, it begins anew."""
+        self._at.clear()
+        self._ends.clear()
+        self._consumer.unsubscribe()
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Brokers that do not answer within are waited for."""
+        from kafka.errors import KafkaError
+
+        try:
+            yield
         except KafkaError as e:
             self._troubled(e)
         else:

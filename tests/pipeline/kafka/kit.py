@@ -43,6 +43,11 @@ def add_partitions(environment: Environment, topic: str, total: int) -> None:
         admin.create_partitions({cluster_of(settings(environment)).topic(topic): total})
 
 
+def delete_topic(environment: Environment, topic: str) -> None:
+    with _admin(environment) as admin:
+        admin.delete_topics([cluster_of(settings(environment)).topic(topic)])
+
+
 @contextmanager
 def _admin(environment: Environment) -> Iterator[Any]:
     admin = KafkaAdminClient(**cluster_of(settings(environment)).common())

@@ -20,6 +20,7 @@ from tests.pipeline.kafka.kit import (
     Environment,
     add_partitions,
     call,
+    delete_topic,
     make_topics,
     running,
     send,
@@ -187,7 +188,7 @@ def test_what_is_written_is_shown_at_once(eight: Environment) -> None:
             assert ids([line]) == [event.id]
             waits.append(came - begun)
         waits.sort()
-        assert waits[len(waits) * 95 // 100] < 1.0, f"95th percentile {waits[28]:.3f} s"  # < 0.1 s on a quiet machine
+        assert waits[len(waits) * 95 // 100] < 1.5, f"95th percentile {waits[28]:.3f} s"  # < 0.1 s on a quiet machine
         assert tail.end(signal.SIGINT) == 130
         assert tail.told() == ""
 
@@ -227,7 +228,7 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(kafka_environment: dict[str
         assert ids(tail.lines(3)) == ["e1", "e2", "e3"]
 
 
-def test_a_broker_that_goes_away_and_comes_back_skips_and_doubles_nothing(kafka_jars: Path) -> None:
+def test_brokers_and_topics_that_go_away_and_come_back_cost_no_message(kafka_jars: Path) -> None:
     with Cluster(kafka_jars) as cluster:
         environment = environment_on(cluster.servers, "away.")
         make_topics(environment, 2, ["rasd.events"])
@@ -248,3 +249,10 @@ def test_a_broker_that_goes_away_and_comes_back_skips_and_doubles_nothing(kafka_
             assert orjson.loads(alone.line()[1])["article_id"] == "last"
             assert alone.more() == []
             assert alone.told().count("does not answer") == 1
+            # A topic that is deleted and made again is read from its beginning. (Where brokers make topics that are
+            # asked for, it is never seen to be gone.)
+            delete_topic(environment, "rasd.events")
+            until(lambda: "is gone" in alone.told())
+            make_topics(environment, 1, ["rasd.events"])
+            send(environment, *numbered(20, 22))
+            assert ids(alone.lines(3)) == ["e20", "e21", "e22"]
