@@ -20,7 +20,7 @@ import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -72,6 +72,25 @@ class TooLarge(RasdError):
     def __init__(self, message: str, at: int) -> None:
         super().__init__(message)
         self.at = at
+
+
+class _Refused(RasdError):
+    """What comes of the message at `offset` is more than the broker takes."""
+
+    reason = "too-large"
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+@contextlib.contextmanager
+def _refused_by(rows: Sequence[tuple[int, object]]) -> Iterator[None]:
+    """Says whose it is that is too large. rows: what is sent together, each with its message's offset."""
+    try:
+        yield
+    except TooLarge as e:
+        raise _Refused(str(e), rows[e.at][0]) from e
 
 
 class Displaced(RasdError):
@@ -428,8 +447,8 @@ class _Part:
                 continue
             try:
                 await self._settle(self._head())
-            except TooLarge as e:
-                await self._refuse(e)
+            except _Refused as e:
+                self._refuse(e)
 
     def _head(self) -> list[tuple[Incoming, Made]]:
         """What is settled next. No state is changed twice in it, so that sending it again after a failure ends the same
@@ -445,15 +464,18 @@ class _Part:
         return out
 
     async def _settle(self, batch: list[tuple[Incoming, Made]]) -> None:
-        """Raises: TooLarge, Displaced."""
-        self.sending = [outgoing for message, made in batch for outgoing in self._outgoing(message, made)]
-        if self.sending:
-            await self.work.engine.send(self.sending)
-        changes = [change for _, made in batch for change in (made.changes or {}).items()]
+        """Raises: _Refused, Displaced."""
+        outputs = [(m.offset, outgoing) for m, made in batch for outgoing in self._outgoing(m, made)]
+        changes = [(m.offset, change) for m, made in batch for change in (made.changes or {}).items()]
+        if outputs:
+            with _refused_by(outputs):
+                await self.work.engine.send([outgoing for _, outgoing in outputs])
         if changes and self.overlay is not None:
-            offset = await self.work.engine.log_changes(self.partition, changes)
-            cast(Stored, self.overlay.stored).put(dict(changes), offset)
-            self.overlay.settle(dict(changes))
+            changed = [change for _, change in changes]
+            with _refused_by(changes):
+                offset = await self.work.engine.log_changes(self.partition, changed)
+            cast(Stored, self.overlay.stored).put(dict(changed), offset)
+            self.overlay.settle(dict(changed))
         self.work.engine.ack(self.partition, batch[-1][0].offset + 1)
         for _ in batch:
             self.done.popleft()
@@ -469,17 +491,12 @@ class _Part:
             value = wire.encode(reject)
             yield Outgoing(REJECTS.name, _encoded(reject.key), value, headers(schema_of(value), time_, trace))
 
-    async def _refuse(self, error: TooLarge) -> None:
+    def _refuse(self, refused: _Refused) -> None:
         """Begins again with all that is under way; the message whose output the broker does not take is a reject."""
-        at = 0
-        for message, made in self._head():
-            at += sum(1 for _ in self._outgoing(message, made))
-            if error.at < at:
-                if message.offset in self.too_large:
-                    raise error  # not even the reject is taken
-                self.too_large[message.offset] = str(error)
-                break
-        log.warning("%s; it is rejected", error)
+        if refused.offset in self.too_large:
+            raise refused  # not even the reject is taken
+        self.too_large[refused.offset] = error = str(refused)
+        log.warning("offset %d: %s; it is rejected", refused.offset, error)
         again = [m for m, _ in self.done] + [m for f in self.flying for m in f.messages] + list(self.queue)
         part = _Part(self.work, self.partition)
         part.too_large, part.last = self.too_large, self.last

@@ -70,6 +70,7 @@ class Engine:
         self.kill: tuple[str, int] | None = None
         self.displaced = False
         self.refuses: Callable[[Outgoing], bool] = lambda message: False
+        self.most = 1_000_000  # bytes that the changelog takes
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -95,6 +96,9 @@ class Engine:
     async def log_changes(self, partition: int, changes: Sequence[tuple[str, bytes]]) -> int:
         if self.displaced:
             raise Displaced("stood still")
+        for at, (_, value) in enumerate(changes):
+            if len(value) > self.most:
+                raise TooLarge("too large for the changelog", at)
         for at, change in enumerate(changes):
             if at == len(changes) // 2:
                 self.reach("mid-log")
@@ -376,6 +380,22 @@ def test_an_output_that_the_broker_refuses_is_a_reject_and_the_rest_goes_on() ->
         judged = {wire.decode(Verdict, m.value).article_id for m in engine.sent if m.topic == VERDICTS.name}
         assert judged == {a.id for a in news()} - {refused}
         assert engine.committed == {0: len(news())}
+
+    run(job())
+
+
+def test_state_that_the_changelog_refuses_is_a_reject_and_the_rest_goes_on() -> None:
+    async def job() -> None:
+        engine = Engine([], [])
+        long = article(" ".join(f"كلمة{n}" for n in range(900)), url="https://example.org/long")
+        engine.most = 2_000
+        work = StageWork(DEDUPE, engine, batch=4)
+        work.assign([0])
+        await through(work, messages([*news()[:3], long, *news()[3:6]]))
+        rejects = [wire.decode(Reject, m.value) for m in engine.sent if m.topic == REJECTS.name]
+        assert [(r.reason, r.offset) for r in rejects] == [("too-large", 3)]
+        assert set(Memory(engine).kept) == {a.id for a in news()[:6]}
+        assert engine.committed == {0: 7}
 
     run(job())
 
