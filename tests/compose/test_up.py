@@ -196,10 +196,10 @@ def test_the_next_up_replays_the_archive_again_and_adds_nothing(engine: Engine, 
 
 
 def behind(engine: Engine) -> int:
-    """Messages that all consumer groups together have yet to take."""
+    """Messages that all consumer groups together have yet to take; a changelog is written, and read at starts only."""
     done = engine.execute(engine.of("worker")[0], "rasd", "offsets", "show", "--json")
     assert done.returncode == 0, done.stderr
-    return sum(row["lag"] for row in json.loads(done.stdout))
+    return sum(row["lag"] for row in json.loads(done.stdout) if not row["topic"].endswith("-changelog"))
 
 
 def test_feeds_that_are_mounted_are_polled_and_end_as_rows(engine: Engine, expected: Expected) -> None:
