@@ -50,7 +50,7 @@ def test_doctor_says_which_topics_are_not_there(
 def test_doctor_says_how_far_behind_each_group_is(
     kafka_config: ConfigOf, kafka_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kafka import KafkaProducer, TopicPartition
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.structs import OffsetAndMetadata
 
     ensure_topics(config := kafka_config())
@@ -58,9 +58,10 @@ def test_doctor_says_how_far_behind_each_group_is(
     with KafkaProducer(**cluster.producer()) as producer:
         for _ in range(5):
             producer.send(cluster.topic("rasd.events"), value=b"{}", partition=0)
-    with admin(cluster) as client:
-        at = TopicPartition(cluster.topic("rasd.events"), 0)
-        client.alter_group_offsets(cluster.group("sink-x"), {at: OffsetAndMetadata(2, "", None)})
+    consumer = KafkaConsumer(**cluster.consumer(), group_id=cluster.group("sink-x"))
+    consumer.assign([at := TopicPartition(cluster.topic("rasd.events"), 0)])
+    consumer.commit({at: OffsetAndMetadata(2, "", -1)})
+    consumer.close()
     assert looked(tmp_path, kafka_environment)[1]["lag"]["found"] == "sink-x is 3 behind on rasd.events"
     monkeypatch.setattr("pipeline.cli.kafkadoctor.LAG", 3)
     assert looked(tmp_path, kafka_environment)[1]["lag"]["state"] == "warn"
