@@ -55,7 +55,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(figures, indent=1))
         return
-    said = f"{figures['sent']} articles at {figures['rate']:.1f}/s, {figures['matched']} gave events"
+    said = f"{figures['rate']:.1f} articles/s, {figures['sent']} counted, {figures['matched']} gave events"
     print(f"{said}; load of the machine {figures['load']:.1f}")
     print(f"{'':<34}{'p50':>9}{'p95':>9}{'p99':>9}{'most':>9}")
     for name in ("article sent to line read", "article sent to event on topic", "event on topic to line read"):
@@ -78,7 +78,7 @@ def measure(servers: str, folder: Path, rate: float, seconds: float, partitions:
     found = {id: (came, written) for id, (came, written) in lines.last.items() if id in sent}
     return {
         "sent": len(sent),
-        "rate": (len(sent) - 1) / (ended - begun),
+        "rate": (counted - 1) / (ended - begun),
         "matched": len(found),
         "load": os.getloadavg()[0],
         "article sent to line read": quantiles([came - sent[id] for id, (came, _) in found.items()]),
