@@ -226,7 +226,9 @@ class WorkerSettings:
         "", "Name that a worker keeps over restarts, so that it goes on at once; empty for the host's.", clean_path
     )
     health: str = setting(
-        "127.0.0.1:8090", "Address and port that answer /live, /ready and /metrics; empty for none.", listening_or_none
+        "",
+        "Address and port that answer /live, /ready and /metrics, such as 127.0.0.1:8090; empty for none.",
+        listening_or_none,
     )
     drain_seconds: float = setting(
         6.0, "How long a process that is told to stop may finish what is under way.", between(0.5, 300)

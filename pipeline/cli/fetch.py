@@ -38,7 +38,8 @@ def fetch(
         typer.Option(metavar="NAME|URL", help="Join what this feed says of it; its text stands in if the page fails."),
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Keep the raw answer in the archive, and hand the article to the next run, or the workers.")
+        bool,
+        typer.Option("--save", help="Keep the raw answer in the archive, and hand the article to the flow."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:

@@ -30,13 +30,15 @@ def health(
 
     Examples:
 
-      rasd health
+      rasd health 127.0.0.1:8090
 
-      rasd health 127.0.0.1:8091 --metrics
+      rasd health 127.0.0.1:8090 --metrics
     """
     from pipeline.checks import listening
 
     at = address if address is not None else settings(ctx).worker.health
+    if not at:
+        raise typer.BadParameter("name one, or set worker.health", param_hint="ADDRESS")
     if fault := listening(at):
         raise typer.BadParameter(f"{at!r} {fault}", param_hint="ADDRESS")
     if metrics:

@@ -6,7 +6,6 @@ that is killed when it takes too long.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -72,6 +71,8 @@ class Online:
 
     async def read(self, task: Callable[..., T], *given: object) -> T:
         """Runs a reader of hostile bytes in a child. Raises: Stalled, or what the reader raises."""
+        import asyncio
+
         from pipeline.runtimes.reading import longest
 
         return await asyncio.wrap_future(self.pool.submit(longest(self.config), task, *given))
@@ -79,6 +80,8 @@ class Online:
 
 def online(config: Config, use: Callable[[Online], Awaitable[T]]) -> T:
     """Runs `use` with a client of its own, and closes all behind it."""
+    import asyncio
+
     from connectors.clock import SystemClock
     from connectors.http import Client
     from connectors.polite import PoliteClient
