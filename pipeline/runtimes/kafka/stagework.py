@@ -208,6 +208,8 @@ class StageWork:
         ):
             self._changed.clear()
             await self._changed.wait()
+            while part.heir is not None:
+                part = part.heir
         if part is None or not part.live or self.failed.done() or message.offset <= part.last:
             return
         part.last = message.offset
@@ -275,6 +277,7 @@ class _Part:
     def __init__(self, work: StageWork, partition: int) -> None:
         self.work, self.stage, self.partition = work, work.stage, partition
         self.live = True
+        self.heir: _Part | None = None  # what goes on with this partition, of the same generation
         self.last = -1  # offset of the message last taken
         self.opened = asyncio.Event()
         self.overlay: Overlay | None = None
@@ -476,9 +479,12 @@ class _Part:
                 offset = await self.work.engine.log_changes(self.partition, changed)
             cast(Stored, self.overlay.stored).put(dict(changed), offset)
             self.overlay.settle(dict(changed))
+        if not self.live:
+            return  # moved away while the answer was on its way: `wait_for` swallows a cancellation then
         self.work.engine.ack(self.partition, batch[-1][0].offset + 1)
-        for _ in batch:
+        for message, _ in batch:
             self.done.popleft()
+            self.too_large.pop(message.offset, None)
         self.work.note(batch)
         self.work.let_go([message for message, _ in batch])
 
@@ -502,7 +508,7 @@ class _Part:
         part.too_large, part.last = self.too_large, self.last
         part.queue.extend(again)
         self.live = False
-        self.work.parts[self.partition] = part
+        self.heir = self.work.parts[self.partition] = part
         part.start()
         self.end()
 

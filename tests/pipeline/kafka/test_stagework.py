@@ -384,6 +384,23 @@ def test_an_output_that_the_broker_refuses_is_a_reject_and_the_rest_goes_on() ->
     run(job())
 
 
+def test_who_waits_for_room_while_an_output_is_refused_gets_in() -> None:
+    async def job() -> None:
+        engine = Engine([], [])
+        refused = news()[1].id
+        engine.refuses = lambda m: m.topic == UNIQUE.name and m.key == refused.encode()
+        engine.gate.clear()
+        work = StageWork(DEDUPE, engine, batch=1, window=1)
+        work.assign([0])
+        giving = asyncio.create_task(through(work, messages(news())))
+        await until(lambda: work.held >= work.room)
+        engine.gate.set()
+        await giving
+        assert (work.tally.taken, engine.committed) == (len(news()), {0: len(news())})
+
+    run(job())
+
+
 def test_state_that_the_changelog_refuses_is_a_reject_and_the_rest_goes_on() -> None:
     async def job() -> None:
         engine = Engine([], [])
