@@ -29,6 +29,7 @@ from pipeline.runtimes.kafka.faust_records import read_any_header
 from pipeline.runtimes.kafka.stagework import Displaced, Incoming, Outgoing, StageWork, Stored
 from pipeline.runtimes.kafka.state import PartitionedStore, StateTable
 from pipeline.runtimes.kafka.state_changelog import TABLE
+from pipeline.runtimes.kafka.succession import Succession
 from pipeline.runtimes.kafka.worker_sender import Sender, connection
 
 log = logging.getLogger("rasd.worker")
@@ -37,6 +38,7 @@ BUFFER = 64  # messages that Faust holds between its fetcher and us
 STOP_SECONDS = 1.5  # that Faust may take to close
 LAST_COMMIT_SECONDS = 0.7
 TICK_SECONDS = 0.2
+INSIST_SECONDS = 0.25
 #: Part of a session after which a loop that stood still no longer trusts its assignment: heartbeats are sent every
 #: quarter, so the broker may have heard the last one a quarter before.
 PATIENCE = 0.7
@@ -63,6 +65,7 @@ class FaustEngine:
         self.cluster, self.stage = cluster, stage
         self.sender = Sender(cluster)
         self.source = cluster.topic(stage.reads.name)
+        self.succession = Succession(cluster, self.source)
         self.commits = self.rebalances = 0
         self._settled: dict[int, int] = {}  # partition → offset to commit
         self._committed: dict[int, int] = {}
@@ -84,7 +87,7 @@ class FaustEngine:
     async def start(self) -> None:
         """Returns when Faust has started; partitions are assigned later."""
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._commit_often()), loop.create_task(self._watch_the_clock())]
+        self._tasks = [loop.create_task(job()) for job in (self._commit_often, self._watch_the_clock, self._insist)]
         await self.app.start()
 
     async def stop(self) -> None:
@@ -161,6 +164,10 @@ class FaustEngine:
             message = event.message
             if message.generation_id != self._generation:
                 continue  # taken from the broker before partitions moved: it comes again
+            if not await self.succession.follows(self.app.consumer, message.partition, message.offset):
+                continue
+            if message.generation_id != self._generation:
+                continue
             await self.work.take(
                 Incoming(
                     self.stage.reads.name,
@@ -176,6 +183,7 @@ class FaustEngine:
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """What was settled may still be committed; the rest is dropped."""
         self._generation = None
+        self.succession.end()
         self.work.revoke()
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._commit(), LAST_COMMIT_SECONDS)
@@ -185,12 +193,20 @@ class FaustEngine:
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         """State is recovered; messages come next."""
-        self.rebalances += 1
-        self._generation = self.app.consumer_generation_id
+        generation = self.app.consumer_generation_id
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.source)
         self._settled.clear()
         self._committed.clear()
         self._logged.clear()
+        try:
+            await self.succession.begin(self.app.consumer, mine)
+        except Exception as e:
+            self.work.fail(e)
+            return
+        if generation != self.app.consumer_generation_id:
+            return  # and again
+        self.rebalances += 1
+        self._generation = generation
         log.info("%s: partitions %s", self.stage.name, ", ".join(map(str, mine)) or "none")
         self.work.assign(mine)
 
@@ -201,6 +217,16 @@ class FaustEngine:
             await asyncio.sleep(COMMIT_SECONDS)
             try:
                 await self._commit()
+            except Exception as e:
+                self.work.fail(e)
+                return
+
+    async def _insist(self) -> None:
+        while True:
+            await asyncio.sleep(INSIST_SECONDS)
+            try:
+                if self._generation is not None:
+                    await self.succession.insist(self.app.consumer)
             except Exception as e:
                 self.work.fail(e)
                 return

@@ -1,0 +1,125 @@
+"""Messages that Faust drops on the way, and offsets that hold none: nothing is passed over, nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aiokafka")
+
+from aiokafka import AIOKafkaProducer
+
+from pipeline import wire
+from pipeline.config import Config
+from pipeline.flow import FLOW
+from pipeline.log.kafka.clients import Cluster, cluster_of
+from pipeline.log.kafka.reader import KafkaLog
+from pipeline.log.kafka.topics import ensure_topics
+from pipeline.records import Article
+from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
+from pipeline.runtimes.kafka.stagework import Incoming, StageWork
+from tests.builders import article
+
+pytestmark = pytest.mark.kafka
+DEDUPE = FLOW[0]
+
+
+def numbered(n: int) -> Article:
+    return article(id=f"a{n}", title=f"خبر رقم {n}", body=f"قال مصدر محلي إن {n} أشخاص وصلوا إلى بلدة رقم {n * 7}.")
+
+
+async def produced(cluster: Cluster, numbers: range, *, transaction: str | None = None) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=list(cluster.servers), transactional_id=transaction)
+    await producer.start()
+    try:
+        if transaction is not None:
+            await producer.begin_transaction()
+        for n in numbers:
+            await producer.send(cluster.topic("rasd.articles"), wire.encode(numbered(n)), key=b"ar")
+        await producer.flush()
+        if transaction is not None:
+            await producer.commit_transaction()
+    finally:
+        await producer.stop()
+
+
+async def judged(
+    cluster: Cluster, folder: Path, wanted: int, meanwhile: Callable[[FaustEngine], Awaitable[None]]
+) -> None:
+    """Runs dedupe by Faust in this process until so many messages are settled."""
+    engine = FaustEngine(cluster, DEDUPE, Place("one", folder))
+    engine.work = work = StageWork(DEDUPE, engine, batch=16)
+    disturbing = asyncio.create_task(meanwhile(engine))
+    try:
+        await engine.start()
+        end = time.monotonic() + 40
+        while work.tally.settled < wanted:
+            assert not work.failed.done(), work.failed.result()
+            assert engine.crash() is None
+            assert time.monotonic() < end, f"{work.tally.settled} of {wanted} settled"
+            await asyncio.sleep(0.05)
+    finally:
+        disturbing.cancel()
+        await engine.stop()
+
+
+def verdicts(cluster: Cluster) -> list[str]:
+    with KafkaLog(cluster) as log:
+        return [m.key or "" for m in log.scan("rasd.verdicts")]
+
+
+def test_what_faust_empties_out_of_its_buffers_is_fetched_again(
+    kafka_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = kafka_config(kafka_partitions=1)
+    ensure_topics(config, wait=10)
+    cluster = cluster_of(config)
+    dropped = 0
+
+    async def empty_buffers(engine: FaustEngine) -> None:
+        """What a rebalance's end does, at the worst moments."""
+        nonlocal dropped
+        take = engine.work.take
+
+        async def slowly(message: Incoming) -> None:
+            await asyncio.sleep(0.002)
+            await take(message)
+
+        engine.work.take = slowly  # type: ignore[method-assign]
+        for _ in range(3):
+            while (held := sum(queue.qsize() for queue in engine.app.flow_control._queues)) < 5:
+                await asyncio.sleep(0)
+            dropped += held
+            engine.app.flow_control.clear()
+            await asyncio.sleep(0.3)
+
+    async def run() -> None:
+        await produced(cluster, range(600))
+        await judged(cluster, tmp_path, 600, empty_buffers)
+
+    asyncio.run(run())
+    assert dropped >= 5
+    assert verdicts(cluster) == [f"a{n}" for n in range(600)]
+
+
+def test_offsets_without_a_message_hold_nothing_up(kafka_config: Callable[..., Config], tmp_path: Path) -> None:
+    config = kafka_config(kafka_partitions=1)
+    ensure_topics(config, wait=10)
+    cluster = cluster_of(config)
+
+    async def nothing(engine: FaustEngine) -> None:
+        return
+
+    async def run() -> None:
+        for n in range(3):  # each transaction ends in a marker, which takes an offset
+            await produced(cluster, range(n * 5, n * 5 + 5), transaction=f"{config.kafka.prefix}t")
+        begin = time.monotonic()
+        await judged(cluster, tmp_path, 15, nothing)
+        assert time.monotonic() - begin < 20
+
+    asyncio.run(run())
+    assert verdicts(cluster) == [f"a{n}" for n in range(15)]
