@@ -62,6 +62,9 @@ class Cluster:
 
     def consumer(self) -> dict[str, Any]:
         """Offsets are committed by hand, after the work; from the beginning where there is none."""
+        from pipeline.log.kafka.any_header import read_any_header
+
+        read_any_header()
         return {
             **self.common(),
             "enable_auto_commit": False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -55,3 +56,14 @@ def event_time(found: Iterable[tuple[str, bytes | None]] | None) -> int | None:
         return None if value is None else int(value)
     except ValueError:
         return None
+
+
+class Spelled(bytearray):
+    """Bytes that decode whatever they are: what is no UTF-8 is spelled out."""
+
+    def __getitem__(self, at: SupportsIndex | slice) -> Any:
+        found = super().__getitem__(at)
+        return Spelled(found) if isinstance(found, bytearray) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return bytes(self).decode(encoding, "backslashreplace")

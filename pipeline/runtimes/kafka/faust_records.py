@@ -7,11 +7,13 @@ ever, and its partition would stand still. Such a batch is read once more here, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, SupportsIndex
+from typing import Any
 
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
+
+from pipeline.log.kafka.headers import Spelled
 
 
 def read_any_header() -> None:
@@ -53,16 +55,5 @@ class _Batch:
         except UnicodeDecodeError:
             batch = _DefaultRecordBatchPy(self._raw)
             batch._maybe_uncompress()
-            batch._buffer = _Spelled(batch._buffer)
+            batch._buffer = Spelled(batch._buffer)
             yield from (record for record in batch if record.offset > last)
-
-
-class _Spelled(bytearray):
-    """Bytes that decode whatever they are."""
-
-    def __getitem__(self, at: SupportsIndex | slice) -> Any:
-        found = super().__getitem__(at)
-        return _Spelled(found) if isinstance(found, bytearray) else found
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self).decode(encoding, "backslashreplace")
