@@ -18,6 +18,7 @@ from connectors.sinks import rows
 from connectors.sinks.decide import Changes, Key, Known, Placed, Stored, codings_of, decide
 from connectors.sinks.postgres_server import Db
 from connectors.sinks.rows import Row
+from connectors.sinks.standing import bounded
 from pipeline.records import Coding, Event, Record, Toll, Unique
 
 #: Locks of the server that one batch may hold; it has room for some 6,000 in all (max_locks_per_transaction times
@@ -49,7 +50,7 @@ _LISTS: dict[str, Callable[[Event | Toll], Iterator[Row]]] = {
 
 def array(values: Sequence[str | int]) -> str:
     """A list as PostgreSQL writes it: {1,2} or {"a","b"}."""
-    return "{" + ",".join(str(v) if isinstance(v, int) else _quoted(v) for v in values) + "}"
+    return "{" + ",".join(str(bounded(v)) if isinstance(v, int) else _quoted(v) for v in values) + "}"
 
 
 def _quoted(text: str) -> str:

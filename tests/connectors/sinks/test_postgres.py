@@ -544,6 +544,11 @@ def test_a_column_of_a_list_holds_any_text(database: str) -> None:
     assert ask(database, "SELECT group_ids, sources FROM claims") == [([odd], [0, 2])]
 
 
+def test_numbers_beyond_64_bits_stop_nothing(database: str) -> None:
+    filled(database, *coded(event(revision=2**64 - 1, casualties=(claim(2**63, sources=(2**63, 0)),))))
+    assert ask(database, "SELECT sources FROM claims") == [([2**63 - 1, 0],)]
+
+
 def test_the_user_is_named_in_messages_and_the_password_is_not() -> None:
     target = Target(f"postgresql://{USER}:geheim@db:5433/news")
     assert target.where == "rasd@db:5433/news (schema rasd)"
