@@ -3,11 +3,16 @@
 Faust brings the database up to the changelog when a partition is assigned. Writing is ours: `table[key] = value`
 writes at once and sends the changelog without waiting, so that a kill in between leaves state that nobody else can see.
 Here both are known first (`stagework`), and values and the changelog's offset are written in one batch.
+
+A database that cannot be opened or read to its end is deleted and recovered from the changelog, like one that is lost.
 """
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import ItemsView, Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -15,14 +20,35 @@ import rocksdict
 from faust.stores.rocksdb import Store
 from yarl import URL
 
+from pipeline.errors import RasdError
 from pipeline.runtimes.kafka.stagework import Stored
 
+log = logging.getLogger("rasd.worker")
 #: Small databases, many of them: one per partition.
 OPTIONS = {"write_buffer_size": 16 << 20, "block_cache_size": 32 << 20, "max_open_files": 256}
 
 
+#: Why a sound database may not open; in the words of RocksDB and the system.
+_PASSING = ("lock", "no space", "permission", "too many open", "read-only")
+
+
 class PartitionedStore(Store):
     """Faust's store, read and written a partition at a time."""
+
+    def _open_for_partition(self, partition: int) -> Any:
+        path = Path(self.partition_path(partition))
+        mark = _mark(path)
+        if mark.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            mark.unlink()
+        try:
+            return super()._open_for_partition(partition)
+        except Exception as e:
+            if any(word in str(e).lower() for word in _PASSING):
+                raise
+            log.warning("the state in %s cannot be opened (%s): it is recovered from the changelog", path, e)
+            shutil.rmtree(path)
+            return super()._open_for_partition(partition)
 
     def partition(self, partition: int) -> StoredPartition:
         return StoredPartition(self._db_for_partition(partition), self.offset_key)
@@ -74,9 +100,30 @@ class StoredPartition(Stored):
         return cast(bytes, value)
 
     def pairs(self) -> Iterator[tuple[str, bytes]]:
-        for key, value in self._db.items():
-            if key != self._offset_key:
-                yield cast(bytes, key).decode(), value
+        """Raises: RasdError if the database is damaged; the next time it is opened it is empty."""
+        last = None
+        for last, value in self._db.items():
+            if last != self._offset_key:
+                yield cast(bytes, last).decode(), value
+        if (why := self._fault(last)) is not None:
+            path = Path(self._db.path())
+            _mark(path).touch()
+            self._db.close()  # else its lock is held for as long as anyone looks at the error
+            raise RasdError(
+                f"the state in {path} is damaged ({why}): it is recovered from the changelog", reason="state"
+            )
+
+    def _fault(self, last: object) -> str | None:
+        """Why `last` is not the last key there is: rocksdict ends without a word at what RocksDB cannot read."""
+        end = self._db.iter()
+        end.seek_to_last()
+        if end.valid():
+            return None if end.key() == last else f"it cannot be read behind {last!r}"
+        try:
+            end.status()
+        except Exception as e:
+            return str(e)
+        return None if last is None else "its last key cannot be read"
 
     def items(self) -> ItemsView[str, bytes]:
         return _Items(self)
@@ -86,6 +133,11 @@ class StoredPartition(Stored):
 
     def __len__(self) -> int:
         return sum(1 for _ in self.pairs())
+
+
+def _mark(path: Path) -> Path:
+    """A file that says of a database that it is damaged."""
+    return path.with_name(f"{path.name}.damaged")
 
 
 class _Items(ItemsView[str, bytes]):
