@@ -99,7 +99,7 @@ class Entries:
         self._pending: dict[TopicPartition, int] = {}  # durable on the other side, to be committed
         self._next: dict[TopicPartition, int] = {}  # where reading goes on
         self._said = self._joined = self._caught_up = False
-        self._beaten = time.monotonic()
+        self._beaten = self._tried = time.monotonic()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -175,6 +175,8 @@ class Entries:
         self._well()
         if records:
             self._hand_over(records)
+        elif self._pending and self._flight is None and time.monotonic() - self._tried > AGAIN_SECONDS:
+            self._commit(consumer)  # it failed before, and there is no next batch to go with
         self._measure(consumer)
 
     def _poll(self, consumer: KafkaConsumer) -> list[Any]:
@@ -239,11 +241,12 @@ class Entries:
         consumer.resume(*consumer.paused())
 
     def _commit(self, consumer: KafkaConsumer) -> None:
-        """What cannot be committed now is with the next batch, or comes again. Raises: RasdError if it never can."""
+        """What cannot be committed now is tried again, or comes again. Raises: RasdError if it never can."""
         mine = consumer.assignment()
         offsets = {at: OffsetAndMetadata(n, "", -1) for at, n in self._pending.items() if at in mine}
         if not offsets:
             return
+        self._tried = time.monotonic()
         try:
             consumer.commit(offsets, timeout_ms=COMMIT_SECONDS * 1000)
         except _GIVEN_OUT:
