@@ -109,6 +109,7 @@ class RunSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkSettings:
     enabled: tuple[str, ...] = setting(("jsonl", "sqlite"), "Outputs that are kept up to date.", some_of(*SINKS))
+    batch: int = setting(2000, "Messages that a sink on Kafka writes at once, at most.", between(1, 100_000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,11 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "worker": {"dedupe": ("rasd.articles",), "extract": ("rasd.unique",)},
 }
 STORED = ("rasd.unique", "rasd.verdicts", "rasd.events")  # what the tables are filled from
-SLOW = {"RASD_RUN_PROCESSES": "1", "RASD_RUN_BATCH": "8"}  # small batches: a kill meets more of them under way
+SLOW = {
+    "RASD_RUN_PROCESSES": "1",
+    "RASD_RUN_BATCH": "8",
+    "RASD_SINKS_BATCH": "24",
+}  # small batches: a kill meets more of them under way
 
 
 class Service:

@@ -34,6 +34,7 @@ from pipeline.topics import REJECTS, TOPICS
 
 T = TypeVar("T")
 log = logging.getLogger("rasd.sinks")
+HELD_BYTES = 64_000_000  # of a batch, beyond which nothing is added to it
 GATHER_SECONDS = 0.2  # a batch that is not full by then is written as it is
 GROW_SECONDS = 30.0  # between two looks for new partitions
 SAY_SECONDS = 30.0  # between two lines on how it goes
@@ -109,7 +110,7 @@ class _Turns:
         self.at, self.places, self.sink = sinking, places, sinking.sink
         self.consumer = places.consumer
         self.topics = {sinking.cluster.topic(t): TOPICS[t] for t in sinking.sink.topics}
-        self.batch = sinking.config.run.batch * len(self.topics)
+        self.batch = sinking.config.sinks.batch
         self.producer: Producer | None = None
         self.next: dict[Any, int] = {}
         self.settled = False
@@ -162,7 +163,8 @@ class _Turns:
             if not held and polled:
                 end = time.monotonic() + GATHER_SECONDS
             held += polled
-            if len(held) >= self.batch or time.monotonic() >= end or self.at.stop.is_set():
+            full = len(held) >= self.batch or sum(len(r.value or b"") for r in held) > HELD_BYTES
+            if full or time.monotonic() >= end or self.at.stop.is_set():
                 order = {name: i for i, name in enumerate(self.topics)}
                 return sorted(held, key=lambda r: order[r.topic])
 

@@ -49,7 +49,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(kafka_config: ConfigOf, embedded: Path) -> Config:
     """A broker that holds what the embedded run has written, in one partition."""
-    return filled(kafka_config(worker_health="", run_batch=16, run_pause_seconds=0.05), embedded)
+    return filled(kafka_config(worker_health="", sinks_batch=16, run_pause_seconds=0.05), embedded)
 
 
 def filled(config: Config, embedded: Path, partitions: int = 1) -> Config:
@@ -101,7 +101,7 @@ def environment(config: Config) -> dict[str, str]:
         "RASD_KAFKA_SERVERS": config.kafka.servers,
         "RASD_KAFKA_PREFIX": config.kafka.prefix,
         "RASD_WORKER_HEALTH": "",
-        "RASD_RUN_BATCH": "16",
+        "RASD_SINKS_BATCH": "16",
     }
     return {**os.environ, **wanted}
 
@@ -117,7 +117,7 @@ def test_files_are_those_of_the_embedded_run_and_the_group_stands_at_the_end(set
 
 
 def test_several_partitions_give_the_same_lines_and_tables(kafka_config: ConfigOf, embedded: Path) -> None:
-    config = filled(kafka_config(worker_health="", run_batch=7), embedded, partitions=3)
+    config = filled(kafka_config(worker_health="", sinks_batch=7), embedded, partitions=3)
     run_sinks(config, ["jsonl", "sqlite"], until_idle=IDLE)
     ours, theirs = files(config.data_dir), files(embedded)
     assert {name: sorted(b.splitlines()) for name, b in ours.items()} == {
@@ -299,7 +299,7 @@ class Counted(Sink):
 def test_processes_that_share_a_sink_lose_nothing_when_one_comes_and_goes(
     kafka_config: ConfigOf, embedded: Path
 ) -> None:
-    config = filled(kafka_config(worker_health="", run_batch=4, kafka_session_seconds=6), embedded, partitions=3)
+    config = filled(kafka_config(worker_health="", sinks_batch=4, kafka_session_seconds=6), embedded, partitions=3)
     cluster = cluster_of(config)
     sinks: list[Counted] = []
     threads: list[threading.Thread] = []
