@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 LOGGER = "rasd"
+#: They tell of every try to connect, in their own words: what matters, we say ourselves, once.
+_TALKATIVE = ("kafka", "aiokafka", "faust", "mode")
 #: From -qq to -vv; libraries speak one step later than we do.
 _LEVELS = {-2: logging.ERROR, -1: logging.WARNING, 0: logging.INFO, 1: logging.DEBUG, 2: logging.DEBUG}
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
@@ -68,6 +70,14 @@ def setup(verbosity: int = 0, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING if verbosity < 2 else logging.INFO)
     logging.getLogger(LOGGER).setLevel(_LEVELS[verbosity])
+    hush()
+
+
+def hush(*others: str) -> None:
+    """Silences the libraries that speak to brokers, and others by their loggers' names, but for -vv."""
+    level = logging.CRITICAL if logging.getLogger().getEffectiveLevel() > logging.INFO else logging.INFO
+    for name in (*_TALKATIVE, *others):
+        logging.getLogger(name).setLevel(level)
 
 
 @contextlib.contextmanager

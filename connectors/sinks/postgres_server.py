@@ -52,6 +52,7 @@ _REFUSED = re.compile(
     r"|not permitted to log in|is not currently accepting connections|certificate|server does not support SSL"
     r"|invalid (?:connection option|\w+ value|port number|integer value)|unsupported frontend protocol",
 )
+_ADVICE = re.compile(r"\n\s+Is the server running [^\n]*")  # what libpq asks of whoever reads its message
 #: Classes of SQLSTATE that pass: connection, conflict with others, read-only (failed over to a standby), resources
 #: (disk full, out of memory, too many connections), locks, a server that ends or starts, its disk, its own faults.
 _PASSING = ("08", "40", "25", "53", "55", "57", "58", "XX000")
@@ -88,19 +89,18 @@ def target_of(config: Config) -> Target:
 
 
 def connect(target: Target) -> Db:
-    """A connection. Raises: StorageError if it will never be let in, StoragePaused if the server is away."""
+    """A connection. Raises: ConfigError; StorageError if it is never let in; StoragePaused if the server is away."""
     if not target.dsn.strip():
-        raise StorageError(
-            "postgres.dsn is empty: set RASD_POSTGRES_DSN to an address such as postgresql://rasd@localhost/rasd",
-            reason="no-address",
-        )
+        said = "no database is named: set RASD_POSTGRES_DSN, such as postgresql://rasd@localhost/rasd"
+        raise ConfigError("postgres.dsn", None, said)
     try:
         given = conninfo_to_dict(target.dsn)
     except psycopg.Error:
-        raise StorageError(  # libpq's own words would quote the address, password and all
-            "postgres.dsn is no address that PostgreSQL understands: postgresql://USER@HOST:PORT/DATABASE or"
+        raise ConfigError(  # libpq's own words would quote the address, password and all
+            "postgres.dsn",
+            None,
+            "is no address that PostgreSQL understands: postgresql://USER@HOST:PORT/DATABASE or"
             " host=HOST dbname=DATABASE user=USER",
-            reason="no-address",
         ) from None
     params: dict[str, Any] = {**_DEFAULTS, **given, "client_encoding": "UTF8"}
     if target.password_file:
@@ -130,8 +130,8 @@ def _of_login(error: psycopg.Error, target: Target, password: str) -> RasdError:
 
 
 def _said(error: BaseException) -> str:
-    """The server's words on one line, without what libpq repeats for several addresses."""
-    return " ".join(str(error).split())[:600] or type(error).__name__
+    """The server's words on one line, without libpq's advice that follows them."""
+    return " ".join(_ADVICE.sub("", str(error)).split())[:600] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -60,7 +60,9 @@ def asked(address: str, path: str) -> str:
         answer = connection.getresponse()
         text = answer.read(10_000_000).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as e:
-        raise RasdError(f"nobody answers on {address}: {e}", reason="not-reached") from e
+        raise RasdError(
+            f"nobody answers on {address}: {getattr(e, 'strerror', None) or e}", reason="not-reached"
+        ) from e
     finally:
         connection.close()
     if answer.status != 200:

@@ -22,7 +22,7 @@ def findings(config: Config) -> Iterator[Finding]:
     """What follows from brokers that cannot be reached is not said as well."""
     missing = [name for name in PACKAGES if not _installed(name)]
     if missing:
-        yield Finding("kafka packages", "fail", f"missing: {', '.join(missing)} (install rasd[kafka])")
+        yield Finding("kafka packages", "fail", f"missing: {', '.join(missing)} (pip install 'rasd[kafka]')")
         return
     yield Finding("kafka packages", "ok", f"kafka-python {importlib.metadata.version('kafka-python')}")
     try:
@@ -72,13 +72,12 @@ def _topics(config: Config) -> Iterator[Finding]:
 
 def _reading(cluster: Cluster) -> Iterator[Finding]:
     from pipeline.log.kafka.groups import Groups
-    from pipeline.topics import REJECTS, TOPICS
+    from pipeline.topics import REJECTS
 
     lags: dict[tuple[str, str], int] = defaultdict(int)
     with Groups(cluster) as groups:
         for at in groups.standings():
-            if at.topic in TOPICS:  # not a changelog, which Faust reads outside of its group's offsets
-                lags[at.consumer, at.topic] += at.lag
+            lags[at.consumer, at.topic] += at.lag
         rejects = groups.extents({REJECTS.name})
     said = ", ".join(f"{name} is {lag:,} behind on {topic}" for (name, topic), lag in lags.items() if lag)
     yield Finding("lag", "warn" if any(lag >= LAG for lag in lags.values()) else "ok", said or "none")

@@ -46,7 +46,7 @@ def worker(
     try:
         from pipeline.runtimes.kafka.worker import run_worker
     except ImportError as e:
-        raise RasdError(f"the worker needs {e.name}: install rasd[kafka]", reason="not-installed") from e
+        raise RasdError(f"the worker needs {e.name}: pip install 'rasd[kafka]'", reason="not-installed") from e
     try:
         done = run_worker(config, names, until_idle=until_idle)
     except RasdError as e:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config import Config, secret
 from pipeline.errors import ConfigError, StorageError
+from pipeline.telemetry import hush
 from pipeline.topics import PREFIX
 
 HEADROOM = 500_000  # bytes of a message beyond our own limit: headers, key, framing
@@ -93,14 +93,12 @@ def cluster_of(config: Config) -> Cluster:
 
 
 def need_library() -> None:
-    """Raises: StorageError where kafka-python is not installed. Silences its own talk of every try to connect, but for
-    -vv: what matters is said once by whoever waits."""
+    """Before anything of kafka-python is used. Raises: StorageError where it is not installed."""
     try:
         import kafka  # noqa: F401
     except ImportError as e:
-        raise StorageError("Kafka needs more packages: install rasd[kafka]", reason="not-installed") from e
-    if logging.getLogger().getEffectiveLevel() > logging.INFO:
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        raise StorageError("Kafka needs kafka-python: pip install 'rasd[kafka]'", reason="not-installed") from e
+    hush()
 
 
 def unstick(consumer: Any) -> None:

@@ -23,6 +23,7 @@ CONNECT_SECONDS = 10.0  # for a client to come in where knocking was answered
 PAUSE_SECONDS = 0.5
 SURE_SECONDS = 1.5  # between two knocks that must end the same before waiting is given up
 REQUEST_SECONDS = 15.0  # for an answer to what is asked once we are in
+ASK = "is a broker running there? see kafka.servers"
 
 
 class Unreachable(StorageError):
@@ -96,7 +97,7 @@ def _closed(cluster: Cluster) -> Unreachable | None:
         except Refused as e:
             faults.append(Unreachable(f"{server}: {e}", retryable=False))
         except OSError as e:
-            faults.append(Unreachable(f"{server}: {e.strerror or e or type(e).__name__}", retryable=True))
+            faults.append(Unreachable(f"{server}: {e.strerror or e or type(e).__name__} ({ASK})", retryable=True))
     return next((fault for fault in faults if not fault.retryable), faults[0])
 
 

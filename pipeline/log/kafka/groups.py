@@ -76,7 +76,7 @@ class Groups:
         for member in members:
             host = member["client_host"].removeprefix("/")
             for topic, partition in _assigned(member["member_assignment"]):
-                if topic.startswith(self._cluster.prefix):
+                if self._is_read(topic):
                     readers[self._cluster.ours(topic), partition] = f"{member['client_id']} at {host}"
         return Group(
             name=name.removeprefix(self._cluster.prefix),
@@ -86,9 +86,13 @@ class Groups:
             committed={
                 (self._cluster.ours(at.topic), at.partition): there.offset
                 for at, there in committed.items()
-                if at.topic.startswith(self._cluster.prefix) and there.offset >= 0
+                if self._is_read(at.topic) and there.offset >= 0
             },
         )
+
+    def _is_read(self, topic: str) -> bool:
+        """Ours, and none of a changelog: Faust reads that outside of its group's offsets, and nothing of it waits."""
+        return topic.startswith(self._cluster.prefix) and not topic.endswith("-changelog")
 
     def standings(self, only: str | None = None) -> list[Standing]:
         """Where the groups stand on every partition that they have read or are reading."""

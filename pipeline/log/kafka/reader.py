@@ -44,14 +44,14 @@ class KafkaLog:
     """
 
     def __init__(self, cluster: Cluster, *, seconds: float = 8.0) -> None:
-        from kafka import KafkaConsumer
-
         self.cluster, self._seconds = cluster, seconds
         self._views: dict[Any, _View] = {}  # by TopicPartition
         self._current: Any = None  # the one that the client fetches
         self._partitions: dict[str, int] = {}
         self._open = contextlib.ExitStack()
         self._admin = self._open.enter_context(admin(cluster))
+        from kafka import KafkaConsumer
+
         with self._answers():
             self._consumer = KafkaConsumer(
                 **{

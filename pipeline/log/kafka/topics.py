@@ -167,7 +167,10 @@ def _faults(
         return
     if len(partitions) != want.partitions:
         said = f"has {len(partitions)} partitions and should have {want.partitions} (kafka.partitions)"
-        yield Fault(name, f"{said}; they are never changed, since keys would move to others", lasting=True)
+        why = (
+            "they are never changed, since keys would move to others: set the number back, or take another kafka.prefix"
+        )
+        yield Fault(name, f"{said}; {why}", lasting=True)
     copies = min((len(p["replica_nodes"]) for p in partitions), default=0)
     if copies != want.replication:
         yield Fault(name, f"has {copies} copies, kafka.replication says {want.replication}", grave=False, lasting=True)

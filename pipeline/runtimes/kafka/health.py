@@ -236,7 +236,7 @@ def _need_prometheus() -> None:
     try:
         import prometheus_client  # noqa: F401
     except ImportError as e:
-        raise RasdError("/metrics needs prometheus-client: install rasd[kafka]", reason="not-installed") from e
+        raise RasdError(f"/metrics needs {e.name}: pip install 'rasd[kafka]'", reason="not-installed") from e
 
 
 def _listening(address: str) -> socket.socket:

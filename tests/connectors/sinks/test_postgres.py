@@ -330,7 +330,7 @@ def test_check_says_what_is_there_and_touches_nothing(database: str) -> None:
 
 
 def refused(dsn: str, **target: Any) -> str:
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises((StorageError, ConfigError)) as caught:
         PostgresSink(Target(dsn, **target)).resume({})
     for words in (str(caught.value), repr(caught.value.__cause__), repr(Target(dsn, **target))):
         assert "geheim" not in words

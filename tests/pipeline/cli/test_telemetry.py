@@ -57,6 +57,15 @@ def lines(verbosity: int, stream: io.StringIO | None = None) -> str:
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("library", ["kafka.net.selector", "aiokafka.cluster", "faust.worker", "mode"])
+def test_what_libraries_say_of_connections_is_shown_at_vv_only(library: str) -> None:
+    for verbosity, shown in ((0, False), (1, False), (2, True), (0, False)):
+        stream = io.StringIO()
+        setup(verbosity, stream)
+        logging.getLogger(library).error("socket disconnected")
+        assert ("socket disconnected" in stream.getvalue()) == shown
+
+
 def test_verbosity_chooses_what_is_said() -> None:
     assert lines(-2) == "error: outer (ValueError: inner\\nfault)\n"
     assert lines(-1).count("\n") == 2

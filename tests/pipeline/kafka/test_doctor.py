@@ -70,5 +70,5 @@ def test_doctor_says_how_far_behind_each_group_is(
 def test_doctor_says_that_nobody_answers_and_goes_on(tmp_path: Path) -> None:
     code, found = looked(tmp_path / "data", {"RASD_KAFKA_SERVERS": "127.0.0.1:1"})
     assert (code, found["kafka"]["state"]) == (1, "fail")
-    assert found["kafka"]["found"] == "127.0.0.1:1: Connection refused"
+    assert found["kafka"]["found"] == "127.0.0.1:1: Connection refused (is a broker running there? see kafka.servers)"
     assert found["jsonl output"]["state"] == "ok"
