@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import Config
-from pipeline.errors import RasdError, StorageError
+from pipeline.errors import ConfigError, RasdError, StorageError
 from pipeline.flow import Stage, flow_of, loaded
 from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.pool import Pool
@@ -34,6 +34,7 @@ from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.runtimes.kafka.state_changelog import ensure_changelog
 from pipeline.runtimes.kafka.worker_sender import topics_there
+from pipeline.telemetry import hush
 from pipeline.topics import EVENTS, REJECTS, UNIQUE, VERDICTS
 
 log = logging.getLogger("rasd.worker")
@@ -45,7 +46,6 @@ CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the proc
 STOPPING_SECONDS = 3.5  # that an engine's end takes at worst, of the time to drain
 LEAVE_SECONDS = 1.0  # kept for leaving, of the time that a worker may take to stop
 SLOTS = 64  # workers of one data folder
-LIBRARIES = ("faust", "aiokafka", "mode", "kafka", "asyncio")
 
 
 @dataclass(slots=True)
@@ -59,12 +59,12 @@ class Done:
 
 
 def stages_named(config: Config, names: Sequence[str]) -> list[Stage]:
-    """The stages of those names, all if none is given. Raises: RasdError."""
+    """The stages of those names, all if none is given. Raises: ConfigError."""
     flow = flow_of(dt.timedelta(days=config.dedupe.window_days))
     unknown = set(names) - {s.name for s in flow}
     if unknown:
         there = ", ".join(s.name for s in flow)
-        raise RasdError(f"no stage {', '.join(sorted(unknown))}; there are {there}", reason="no-stage")
+        raise ConfigError("--stages", None, f"no stage {', '.join(sorted(unknown))}; there are {there}")
     return [s for s in flow if not names or s.name in names]
 
 
@@ -359,8 +359,7 @@ def _safe(name: str) -> str:
 
 def _quieten() -> None:
     """Libraries log every step of a rebalance, and errors that we handle, with tracebacks."""
-    quiet = logging.getLogger().getEffectiveLevel() > logging.INFO
-    for name in LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL if quiet else logging.INFO)
-    if quiet:  # a consumer's thread that is stopped while its broker is away ends so
+    hush("asyncio")
+    if logging.getLogger().getEffectiveLevel() > logging.INFO:
+        # a consumer's thread that is stopped while its broker is away ends so
         threading.excepthook = lambda args: log.debug("%s ended: %r", args.thread and args.thread.name, args.exc_value)
