@@ -24,6 +24,8 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faust.exceptions import ConsistencyError
+
 from pipeline.config import Config
 from pipeline.errors import ConfigError, RasdError, StorageError
 from pipeline.flow import Stage, flow_of, loaded
@@ -31,8 +33,10 @@ from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.pool import Pool
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
 from pipeline.runtimes.kafka.health import Health
+from pipeline.runtimes.kafka.sinking_places import topics_of
 from pipeline.runtimes.kafka.stagework import StageWork
-from pipeline.runtimes.kafka.state_changelog import ensure_changelog
+from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog
+from pipeline.runtimes.kafka.state_folder import belongs_to, forget
 from pipeline.runtimes.kafka.worker_sender import topics_there
 from pipeline.telemetry import hush
 from pipeline.topics import EVENTS, REJECTS, UNIQUE, VERDICTS
@@ -244,6 +248,8 @@ class _Running:
             self._began = [t for t in self._began if now - t < WITHIN_SECONDS] + [now]
             if len(self._began) > CRASHES:
                 raise RasdError(f"{self.stage.name} crashes again and again: {error!r}", reason="crashed") from error
+            if isinstance(error, ConsistencyError):  # brokers have lost the end of the changelog
+                forget(self._folder)
             why = str(error) if isinstance(error, RasdError) else f"{type(error).__name__}: {error}"
             log.warning("%s is begun anew: %s. Nothing is lost", self.stage.name, why)
             with contextlib.suppress(TimeoutError):
@@ -254,9 +260,25 @@ class _Running:
         """Returns when a broker answers: while none does, beginning anew would only fail."""
         await topics_there(self.worker.cluster, [self.stage.reads.name], TOPICS_SECONDS)
 
+    @property
+    def _folder(self) -> Path:
+        return self.worker.place.folder / self.stage.name
+
+    async def _state_is_of_this_changelog(self) -> None:
+        """Raises: NoBrokers, NoTopics, Unreachable."""
+        cluster = self.worker.cluster
+        name = cluster.ours(changelog_of(cluster, self.stage))
+        found = await asyncio.to_thread(topics_of, cluster, [name])
+        belongs_to(self._folder, found[name].id)
+
     async def _once(self) -> BaseException | None:
         """One engine from start to end; None if it was told to stop."""
         worker, config = self.worker, self.worker.config
+        try:
+            if self.stage.view is not None and not await worker.or_stop(self._state_is_of_this_changelog()):
+                return None
+        except Exception as e:
+            return e
         engine = FaustEngine(worker.cluster, self.stage, worker.place)
         work = StageWork(
             self.stage,

@@ -232,3 +232,22 @@ def test_frozen_for_longer_than_its_session_it_writes_nothing_over_what_others_w
     shutil.rmtree(two.config.data_dir / "worker")
     two.publish(embedded.articles)
     assert two.run()["stages"]["dedupe"] == {"known": len(embedded.articles)}
+
+
+def test_state_of_topics_that_are_no_more_is_not_used_on_those_made_anew(
+    site: Callable[[int], Site], embedded: Embedded
+) -> None:
+    from kafka import KafkaAdminClient
+
+    from pipeline.log.kafka.topics import ensure_topics
+
+    one = site(1)
+    one.publish(embedded.articles)
+    one.run()
+    admin = KafkaAdminClient(**one.cluster.common())
+    admin.delete_topics([name for name in admin.list_topics() if name.startswith(one.cluster.prefix)])
+    admin.close()
+    ensure_topics(one.config, wait=10)
+    one.publish(embedded.articles)
+    assert one.run()["begun_anew"] == 0
+    assert one.rows() == embedded.rows
