@@ -20,9 +20,10 @@ async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, parti
     """Makes the changelog unless it is there.
 
     Raises: RasdError if it has another number of partitions than what the stage reads: state would be looked for in
-    the wrong one.
+    the wrong one; KafkaError if brokers go away meanwhile.
     """
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import for_code
 
     from pipeline.runtimes.kafka.worker_sender import connection
 
@@ -39,6 +40,8 @@ async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, parti
         answer = await admin.create_topics([new])
         for topic, code, *said in answer.topic_errors:
             if code not in (0, EXISTS):
+                if for_code(code).retriable:
+                    raise for_code(code)(f"topic {topic} is not made yet")
                 raise RasdError(f"cannot make topic {topic}: {said[0] if said else code}", reason="no-topic")
         [found] = await admin.describe_topics([name])
         there = len(found["partitions"])

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
 from faust.exceptions import ConsistencyError
 
 from pipeline.config import Config
@@ -44,6 +45,7 @@ from pipeline.topics import EVENTS, REJECTS, UNIQUE, VERDICTS
 log = logging.getLogger("rasd.worker")
 TOPICS_SECONDS = 60.0  # that topics may take to be made by whoever makes them
 LOOK_SECONDS = 0.2
+AGAIN_SECONDS = 1.0  # before brokers that went away are asked again
 PROGRESS_SECONDS = 30.0
 LAG_SECONDS = 2.0
 CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the process gives up
@@ -163,10 +165,18 @@ class _Worker:
         needed = {s.stage.reads.name for s in self.stages} | {REJECTS.name}
         for s in self.stages:
             needed |= {VERDICTS.name, UNIQUE.name} if s.stage.view is not None else {EVENTS.name}
-        partitions = await topics_there(self.cluster, sorted(needed), TOPICS_SECONDS)
-        for s in self.stages:
-            if s.stage.view is not None:
-                await ensure_changelog(self.config, self.cluster, s.stage, partitions[s.stage.reads.name])
+        while True:
+            partitions = await topics_there(self.cluster, sorted(needed), TOPICS_SECONDS)
+            try:
+                for s in self.stages:
+                    if s.stage.view is not None:
+                        await ensure_changelog(self.config, self.cluster, s.stage, partitions[s.stage.reads.name])
+                return
+            except (KafkaError, OSError) as e:
+                if isinstance(e, KafkaError) and not e.retriable:
+                    raise
+                log.warning("a broker went away while the changelog was looked for (%r); asking again", e)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def or_stop(self, job: Awaitable[None]) -> bool:
         """False if told to stop before the job was done."""
