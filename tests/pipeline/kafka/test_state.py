@@ -100,7 +100,7 @@ def test_a_database_that_another_process_has_is_left_alone(tmp_path: Path) -> No
     async def job() -> None:
         store = store_in(tmp_path)
         store.partition(0).put({"a": b"1"}, 1)
-        with pytest.raises(Exception, match="(?i)lock"):
+        with pytest.raises(Exception, match=r"(?i)lock"):
             store_in(tmp_path).partition(0)
         assert dict(store.partition(0).items()) == {"a": b"1"}
 
