@@ -12,13 +12,16 @@ import pytest
 pytest.importorskip("faust")
 
 import faust
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from faust.stores.rocksdb import RocksDBOptions, Store
 
 from pipeline.config import Config, WorkerSettings, load
 from pipeline.errors import RasdError
 from pipeline.flow import FLOW
 from pipeline.log.kafka.clients import cluster_of
+from pipeline.runtimes.kafka import worker
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place, faust_app
+from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.stagework import Displaced, StageWork
 from pipeline.runtimes.kafka.state import OPTIONS, PartitionedStore, StateTable, StoredPartition
 from pipeline.runtimes.kafka.state_changelog import TABLE, changelog_of
@@ -232,3 +235,30 @@ def test_stages_are_chosen_by_name(tmp_path: Path) -> None:
     assert [s.name for s in stages_named(config, ["extract"])] == ["extract"]
     with pytest.raises(RasdError, match="no stage link; there are dedupe, extract"):
         stages_named(config, ["link"])
+
+
+def test_a_broker_that_goes_away_while_the_changelog_is_looked_for_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    async def there(*_: object) -> dict[str, int]:
+        return {"rasd.articles": 2}
+
+    async def made(config: Config, cluster: object, stage: object, partitions: int) -> None:
+        asked.append(partitions)
+        if len(asked) < 3:
+            raise [KafkaConnectionError("closed"), RequestTimedOutError()][len(asked) - 1]
+
+    monkeypatch.setattr(worker, "topics_there", there)
+    monkeypatch.setattr(worker, "ensure_changelog", made)
+    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.0)
+    config = settings(tmp_path)
+    with place_of(config) as place, Health("", "worker") as health:
+
+        async def job() -> None:
+            await worker._Worker(config, cluster_of(config), [DEDUPE], place, health, None)._topics()
+
+        asyncio.run(job())
+    assert asked == [2, 2, 2]
+    assert "went away" in caplog.text
