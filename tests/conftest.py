@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.fixtures import kafka, kafka_config, kafka_environment, kafka_jars, prefix
+from tests.leftovers import end_with_this_process
 from tests.postgres.fixtures import database, postgres, postgres_server
 
 __all__ = [
@@ -24,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long-faults", action="store_true", help="the full length of the fault tests (make faults)")
+
+
+def pytest_configure() -> None:
+    end_with_this_process()
 
 
 @pytest.fixture(scope="session")
