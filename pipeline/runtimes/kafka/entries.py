@@ -32,6 +32,7 @@ from pipeline.log.kafka.joining import keep_joined
 from pipeline.records import Entry, Reject
 from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
 from pipeline.runtimes.kafka.sinking_places import topics_of
+from pipeline.runtimes.kafka.stagework import fitted
 from pipeline.runtimes.live import FETCH
 from pipeline.runtimes.turns import reject_of
 from pipeline.topics import ENTRIES
@@ -215,7 +216,8 @@ class Entries:
                 entries.append(wire.decode(Entry, record.value or b""))
             except RasdError as e:
                 message = message_of(self.cluster, record)
-                rejects.append(reject_of(message, FETCH, Failure(e.reason, str(e), e.retryable)))
+                reject = reject_of(message, FETCH, Failure(e.reason, str(e), e.retryable))
+                rejects.append(fitted(reject, self.cluster.max_bytes))
         now = time.time() * 1000
         for record in records:
             self.health.observe("rasd_freshness_seconds", max(0.0, now - record.timestamp) / 1000, stage=FETCH)

@@ -17,6 +17,7 @@ from pipeline.errors import StorageError, Unusable
 from pipeline.log.kafka.producer import Producer
 from pipeline.records import Article, Entry, Reject
 from pipeline.runtimes.kafka.health import Health
+from pipeline.runtimes.kafka.stagework import LONGEST_KEY
 from pipeline.runtimes.turns import encoded
 
 WAIT_SECONDS = 5.0  # without an acknowledgement, after which nothing more is asked for
@@ -98,7 +99,8 @@ class AskWhileFlowing:
 def _short_reject(record: Found, refused: Unusable) -> Reject:
     """What is kept of a record that brokers will not take."""
     if isinstance(record, Reject):
-        return replace(record, value=(record.value or "")[: KEEP_BYTES // 4 * 4], truncated=True)
+        key = record.key if record.key is None or len(record.key) <= LONGEST_KEY else None
+        return replace(record, key=key, value=(record.value or "")[: KEEP_BYTES // 4 * 4], truncated=True)
     at = record.archive
     return Reject(
         stage="source",

@@ -29,6 +29,7 @@ from pipeline.log.kafka.producer import Producer
 from pipeline.runtimes.embedded import PASSING
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking_places import Kept, Places, lost
+from pipeline.runtimes.kafka.stagework import fitted
 from pipeline.runtimes.turns import Stopped, consumer_of, decoded, reject_of
 from pipeline.topics import REJECTS, TOPICS
 
@@ -224,7 +225,7 @@ class _Turns:
             self.producer = Producer(self.at.cluster, stop=self.at.stop)
         for record, failure in refused:
             message = _message(self.at.cluster, record)
-            reject = reject_of(message, self.at.name, failure)
+            reject = fitted(reject_of(message, self.at.name, failure), self.at.cluster.max_bytes)
             value = wire.encode(reject)
             self.producer.send(
                 REJECTS.name,

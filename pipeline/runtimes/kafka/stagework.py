@@ -37,6 +37,7 @@ from pipeline.topics import REJECTS
 
 log = logging.getLogger("rasd.worker")
 HELD_BYTES = 64_000_000  # of messages under way in a stage, beyond which nothing more is taken
+LONGEST_KEY = 200  # characters of a key that is kept with a message that must be cut
 BREATH_SECONDS = 0.05  # a stage in the loop lets others run after so long
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -52,6 +53,11 @@ class Incoming:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, about."""
+        return len(self.value or b"") + len(self.key or b"") + sum(len(v or b"") for _, v in self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +220,7 @@ class StageWork:
             return
         part.last = message.offset
         self.held += 1
-        self.held_bytes += len(message.value or b"")
+        self.held_bytes += message.size
         self.tally.taken += 1
         self.moved = time.monotonic()
         part.put(message)
@@ -246,7 +252,7 @@ class StageWork:
 
     def let_go(self, messages: Collection[Incoming]) -> None:
         self.held -= len(messages)
-        self.held_bytes -= sum(len(m.value or b"") for m in messages)
+        self.held_bytes -= sum(m.size for m in messages)
         self._turn()
 
     def note(self, batch: Sequence[tuple[Incoming, Made]]) -> None:
@@ -519,15 +525,23 @@ def bounded_reject(message: Incoming, stage: str, failure: Failure, max_bytes: i
     whole = Message(
         message.topic, message.partition, message.offset, key, message.value or b"", event_time(message.headers), 0
     )
-    reject = reject_of(whole, stage, failure)
-    size = len(wire.encode(reject))
-    if size > max_bytes:
-        key = key if key is None or len(key) <= 200 else None
+    return fitted(reject_of(whole, stage, failure), max_bytes)
+
+
+def fitted(reject: Reject, max_bytes: int) -> Reject:
+    """The reject, cut until it fits into a message together with its key."""
+    key = reject.key
+    if _size(reject) > max_bytes:
+        key = key if key is None or len(key) <= LONGEST_KEY else None
         value = base64.b64decode(reject.value or "")
-        spare = max_bytes - len(wire.encode(dataclasses.replace(reject, key=key, value="", truncated=True)))
+        spare = max_bytes - _size(dataclasses.replace(reject, key=key, value="", truncated=True))
         kept = base64.b64encode(value[: max(0, spare) * 3 // 4 - 3 if spare > 4 else 0]).decode()
         reject = dataclasses.replace(reject, key=key, value=kept, truncated=True)
     return reject
+
+
+def _size(reject: Reject) -> int:
+    return len(wire.encode(reject)) + len(_encoded(reject.key) or b"")
 
 
 def _reject(reason: str, error: str) -> Made:

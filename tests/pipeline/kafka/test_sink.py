@@ -181,13 +181,14 @@ def test_what_it_cannot_read_becomes_a_reject_and_the_rest_is_written(settings: 
     with Producer(cluster) as producer:
         for value in (b"\xff\x00 no json", b"{}", b"null", b""):
             producer.send("rasd.events", "a\ud800b", value, schema=b"", time=5)
+        producer.send("rasd.events", "k" * 5_000_000, b"{", schema=b"", time=5)
         producer.flush(20.0)
     counts = run_sinks(settings, ["jsonl"], until_idle=IDLE)
-    assert counts["jsonl"].refused == 4
+    assert counts["jsonl"].refused == 5
     assert files(settings.data_dir) == files(embedded)
     rejects = [wire.decode(Reject, value) for value in values_of(cluster, "rasd.rejects")]
     assert [(r.stage, r.topic, r.offset) for r in rejects] == [
-        ("sink-jsonl", "rasd.events", sizes(embedded)["rasd.events"] + i) for i in range(4)
+        ("sink-jsonl", "rasd.events", sizes(embedded)["rasd.events"] + i) for i in range(5)
     ]
     assert {r.reason for r in rejects} <= {"bad-record", "bad-json", "wrong-schema"}
 

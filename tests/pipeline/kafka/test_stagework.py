@@ -367,6 +367,15 @@ def test_a_reject_is_cut_until_it_fits() -> None:
         assert set(base64.b64decode(reject.value or "")) <= {ord("x")}
 
 
+def test_a_reject_of_a_message_with_a_monstrous_key_fits_together_with_that_key() -> None:
+    failure = make(DEDUPE, loaded(DEDUPE, None), b"{").failure
+    assert failure is not None
+    for key in (b"k" * 4_500_000, b"\xff" * 1_000_000):
+        reject = bounded_reject(Incoming(ARTICLES.name, 0, 7, key, b"x" * 100_000), "dedupe", failure, 8_000_000)
+        assert len(wire.encode(reject)) + len((reject.key or "").encode()) <= 8_000_000
+        assert base64.b64decode(reject.value or "") == b"x" * 100_000
+
+
 def test_an_output_that_the_broker_refuses_is_a_reject_and_the_rest_goes_on() -> None:
     async def job() -> None:
         engine = Engine([], [])
