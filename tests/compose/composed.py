@@ -61,7 +61,12 @@ def services(profile: str = "*") -> dict[str, dict[str, Any]]:
 
 def ours(profile: str = "*") -> dict[str, dict[str, Any]]:
     """Services of our own image."""
-    return {name: s for name, s in services(profile).items() if "build" in s}
+    return {name: s for name, s in services(profile).items() if is_ours(s)}
+
+
+def is_ours(service: Mapping[str, Any]) -> bool:
+    """Whether it runs the image that is built here."""
+    return bool(service["image"] == services()["topics"]["image"])
 
 
 def environment(service: Mapping[str, Any]) -> dict[str, str]:

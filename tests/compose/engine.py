@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.compose.composed import environment
+from tests.compose.composed import environment, is_ours
 from tests.kafka.cluster import Broker, free_ports
 from tests.kafka.guard import Guard
 
@@ -298,7 +298,7 @@ class Engine:
             given["PGPORT"] = str(container.ports[int(given["PGPORT"])])
             given["PGHOST"] = str(container.folder / "sockets")  # for /var/run/postgresql
         own = {"PATH": os.environ["PATH"], "HOME": str(container.mounts["/tmp"]), "PYTHONUNBUFFERED": "1"}
-        if "build" in container.spec:
+        if is_ours(container.spec):
             own["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
             own["RASD_WORKER_INSTANCE"] = container.name  # a container's host name, which a process cannot have
         return {**own, **given}

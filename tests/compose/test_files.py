@@ -266,6 +266,19 @@ def test_panels_stand_beside_each_other() -> None:
 # -- the image -------------------------------------------------------------------------------------------------------
 
 
+def test_the_image_is_built_by_one_service_that_all_others_wait_for() -> None:
+    """Builds of one name at the same time fail: `image "...": already exists`."""
+    assert [name for name, s in services("*").items() if "build" in s] == ["topics"]
+    waiting = [name for name, s in ours().items() if "topics" in s.get("depends_on", {})]
+    assert {*waiting, "topics", "password"} == set(ours())
+
+
+def test_a_list_of_feeds_that_is_not_there_is_not_made_as_a_folder() -> None:
+    binds = {name: [v for v in s.get("volumes", []) if v["type"] == "bind"] for name, s in ours().items()}
+    assert [name for name, found in binds.items() if found] == ["poller"]
+    assert not binds["poller"][0]["bind"].get("create_host_path")
+
+
 def test_the_build_sees_what_the_package_needs_and_nothing_else() -> None:
     seen = {str(p) for p in context_files()}
     assert {"pyproject.toml", "README.md", "LICENSE", "pipeline/cli/__init__.py"} <= seen
