@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from bench.run import generated
 from pipeline.log.sqlite import SqliteLog
@@ -34,6 +34,7 @@ from tests.kafka.jars import jars
 
 TOPICS = ("rasd.verdicts", "rasd.unique", "rasd.events")  # rejects name the partition and offset of their input
 LIMIT_SECONDS = 900
+Values = dict[str, list[bytes]]  # of each topic, sorted
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def main() -> None:
             print(f"{name:<24} {value}")
 
 
-def difference(found: dict[str, list[bytes]], expected: dict[str, list[bytes]]) -> str:
+def difference(found: Values, expected: Values) -> str:
     return ", ".join(
         f"{topic}: {len(found[topic])} records, {len(set(expected[topic]) - set(found[topic]))} missing and "
         f"{len(set(found[topic]) - set(expected[topic]))} others"
@@ -83,7 +84,7 @@ def difference(found: dict[str, list[bytes]], expected: dict[str, list[bytes]]) 
     )
 
 
-def embedded(archive: Path, limit: int | None, data: Path, sink: str) -> tuple[float, int, dict[str, list[bytes]]]:
+def embedded(archive: Path, limit: int | None, data: Path, sink: str) -> tuple[float, int, Values]:
     """Seconds, articles, and the records of each topic, sorted."""
     command = [sys.executable, "-m", "pipeline.cli", "--data", str(data), "replay", str(archive), "--json"]
     more = ["--limit", str(limit)] if limit else []
@@ -131,7 +132,7 @@ class Run:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
 
-    def run(self, archive: Path, limit: int | None) -> tuple[float, dict[str, list[bytes]]]:
+    def run(self, archive: Path, limit: int | None) -> tuple[float, Values]:
         self.rasd("admin", "topics", "create")
         with contextlib.ExitStack() as stack:
             for n in range(self.workers):
@@ -159,9 +160,14 @@ class Run:
                 break
         return behind
 
-    def values(self) -> dict[str, list[bytes]]:
+    def remove_topics(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.servers)
+        admin.delete_topics([t for t in admin.list_topics() if t.startswith(self.prefix)])
+        admin.close()
+
+    def values(self) -> Values:
         consumer = KafkaConsumer(bootstrap_servers=self.servers, max_partition_fetch_bytes=8_500_000)
-        out: dict[str, list[bytes]] = {}
+        out: Values = {}
         for topic in TOPICS:
             name = self.prefix + topic.removeprefix("rasd.")
             parts = [TopicPartition(name, p) for p in range(self.partitions)]
