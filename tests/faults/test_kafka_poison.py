@@ -118,7 +118,7 @@ def test_articles_that_kill_or_stall_their_process_become_rejects_and_the_rest_g
     tmp_path: Path, kafka: str, prefix: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each is tried twice, within a chunk and alone: that is how long the others behind it may wait."""
-    total, traps = (2_000, 20) if long_faults else (120, 2)
+    total, traps = (1_000, 20) if long_faults else (120, 2)
     given = articles(total)
     spread = range(total // traps // 2, total, total // traps)
     for n, at in enumerate(spread):

@@ -77,7 +77,7 @@ def test_a_table_that_is_lost_or_spoiled_comes_back_from_the_changelog(
     tmp_path: Path, kafka: str, prefix: str, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After each loss everything is sent again, and near copies of it under new addresses."""
-    count, losses = (4_000, LOSSES) if long_faults else (150, (LOSSES[0], *LOSSES[-2:]))
+    count, losses = (2_000, LOSSES) if long_faults else (150, (LOSSES[0], *LOSSES[-2:]))
     given, near = articles(count), near_copies(count)
     share = count // len(losses)
     recovered: list[str] = []
