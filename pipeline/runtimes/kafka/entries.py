@@ -30,6 +30,7 @@ from pipeline.log.kafka.clients import Cluster, unstick
 from pipeline.log.kafka.headers import event_time
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.records import Entry, Reject
+from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
 from pipeline.runtimes.kafka.sinking_places import topics_of
 from pipeline.runtimes.kafka.stagework import fitted
@@ -46,18 +47,6 @@ COMMIT_SECONDS = 2.0
 GROW_SECONDS = 30.0  # until partitions that the topic was given meanwhile are noticed
 END_SECONDS = 2.0  # for the thread to end
 
-#: What waiting does not mend. All else passes: a broker that goes down says strange things.
-_FOR_GOOD = (
-    errors.AuthorizationError,
-    errors.SaslAuthenticationFailedError,
-    errors.UnsupportedSaslMechanismError,
-    errors.UnsupportedVersionError,
-    errors.InvalidTopicError,
-    errors.InvalidGroupIdError,
-    errors.InvalidSessionTimeoutError,
-    errors.InconsistentGroupProtocolError,
-    errors.FencedInstanceIdError,
-)
 #: What becomes of a commit while the group is given out anew.
 _GIVEN_OUT = (
     errors.CommitFailedError,
@@ -254,7 +243,7 @@ class Entries:
         except _GIVEN_OUT:
             log.info("entries: the partitions are given out anew; some entries will come again")
         except KafkaError as e:
-            if isinstance(e, _FOR_GOOD):
+            if isinstance(e, FOR_GOOD):
                 raise self._refusal(e) from e
             log.debug("entries: not committed yet: %s", e)
             return
@@ -294,7 +283,7 @@ class Entries:
 
     def _wait_out(self, error: Exception) -> None:
         """Says once that brokers do not answer, and waits a moment. Raises: RasdError where waiting cannot help."""
-        if isinstance(error, _FOR_GOOD):
+        if isinstance(error, FOR_GOOD):
             raise self._refusal(error) from error
         if not self._said:
             log.warning("entries: waiting: %s", error.args[0] if error.args else type(error).__name__)

@@ -32,6 +32,7 @@ from pipeline.errors import StorageError
 from pipeline.log.kafka.clients import Cluster
 from pipeline.log.kafka.door import Unreachable, admin
 from pipeline.log.sqlite import SqliteLog
+from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.turns import consumer_of
 
 log = logging.getLogger("rasd.sinks")
@@ -177,7 +178,9 @@ class Shared:
             self.consumer.commit(_offsets(mine), timeout_ms=COMMIT_SECONDS * 1000)
         except (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError):
             log.info("%s: the partitions were given out anew; some records are written again", self._name)
-        except RetriableError as e:
+        except KafkaError as e:
+            if isinstance(e, FOR_GOOD):
+                raise
             log.warning("%s: offsets not committed (%s); the next commit does it", self._name, e)
 
     def close(self) -> None:

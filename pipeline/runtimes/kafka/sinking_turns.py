@@ -27,6 +27,7 @@ from pipeline.log.kafka.headers import TRACE, event_time, header, schema_of
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.kafka.producer import Producer
 from pipeline.runtimes.embedded import PASSING
+from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking_places import Kept, Places, lost
 from pipeline.runtimes.kafka.stagework import fitted
@@ -79,6 +80,8 @@ class Sinking:
                 places.close()
         except Stopped:
             pass
+        except KafkaError as e:
+            raise _refusal(self.name, e) from e
 
     @property
     def name(self) -> str:
@@ -176,7 +179,7 @@ class _Turns:
             unstick(self.consumer)
             found = self.consumer.poll(timeout_ms=int(seconds * 1000), max_records=limit)
         except KafkaError as e:
-            if not getattr(e, "retriable", False):
+            if isinstance(e, FOR_GOOD):
                 raise _refusal(self.at.name, e) from e
             if not self.unwell:
                 log.warning("%s waits for the brokers: %s", self.at.name, e)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import FencedInstanceIdError
 
 from connectors.sinks import SINKS, Sink
 from connectors.sinks.jsonl import JsonlSink
 from pipeline import wire
 from pipeline.config import Config, load
-from pipeline.errors import StorageError, StoragePaused
+from pipeline.errors import RasdError, StorageError, StoragePaused
 from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.log.kafka.headers import schema_of
 from pipeline.log.kafka.producer import Producer
@@ -28,7 +29,7 @@ from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Record, Reject
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking import run_sinks
-from pipeline.runtimes.kafka.sinking_places import Shared
+from pipeline.runtimes.kafka.sinking_places import Kept, Shared
 from pipeline.runtimes.kafka.sinking_turns import Sinking
 from pipeline.topics import TOPICS
 from tests.command import files, rasd, replayed, tables
@@ -228,6 +229,17 @@ def test_a_full_disk_is_waited_for_and_said_once(
     said = [r.getMessage() for r in caplog.records if r.name == "rasd.sinks" and r.levelno == logging.WARNING]
     assert len([s for s in said if "paused: the disk is full" in s]) == 1
     assert len([s for s in said if "going on" in s]) == 1
+
+
+def test_a_name_that_another_member_took_ends_it_in_plain_words(
+    settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fenced(*_: Any) -> None:
+        raise FencedInstanceIdError
+
+    monkeypatch.setattr(Kept, "commit", fenced)
+    with pytest.raises(RasdError, match="another process has the same name"):
+        run_sinks(settings, ["jsonl"], until_idle=IDLE)
 
 
 def test_records_deleted_before_they_were_read_are_told(settings: Config, caplog: pytest.LogCaptureFixture) -> None:
