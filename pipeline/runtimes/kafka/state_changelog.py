@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import Config
-from pipeline.errors import RasdError
+from pipeline.errors import RasdError, StorageError
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
 
@@ -19,8 +19,8 @@ def changelog_of(cluster: Cluster, stage: Stage) -> str:
 async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, partitions: int) -> None:
     """Makes the changelog unless it is there.
 
-    Raises: RasdError if it has another number of partitions than what the stage reads: state would be looked for in
-    the wrong one; KafkaError if brokers go away meanwhile.
+    Raises: StorageError if it has another number of partitions than what the stage reads: state would be looked for in
+    the wrong one; RasdError if it cannot be made; KafkaError if brokers go away meanwhile.
     """
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
     from aiokafka.errors import for_code
@@ -47,9 +47,16 @@ async def ensure_changelog(config: Config, cluster: Cluster, stage: Stage, parti
         there = len(found["partitions"])
     finally:
         await admin.close()
-    if there and there != partitions:
-        raise RasdError(
-            f"{name} has {there} partitions, {cluster.topic(stage.reads.name)} has {partitions}: partitions cannot be "
-            "added to what keeps state; take another kafka.prefix and replay",
+    if there:
+        same_partitions(cluster, stage, there, partitions)
+
+
+def same_partitions(cluster: Cluster, stage: Stage, changelog: int, source: int) -> None:
+    """Raises: StorageError if the changelog has another number of partitions than what the stage reads."""
+    if changelog != source:
+        reads = cluster.topic(stage.reads.name)
+        raise StorageError(
+            f"{changelog_of(cluster, stage)} has {changelog} partitions, {reads} has {source}: partitions cannot be added"
+            " to what keeps state; take another kafka.prefix and replay",
             reason="partitions",
         )

@@ -36,7 +36,7 @@ from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking_places import topics_of
 from pipeline.runtimes.kafka.stagework import StageWork
-from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog
+from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog, same_partitions
 from pipeline.runtimes.kafka.state_folder import belongs_to, forget
 from pipeline.runtimes.kafka.worker_sender import topics_there
 from pipeline.telemetry import hush
@@ -275,10 +275,11 @@ class _Running:
         return self.worker.place.folder / self.stage.name
 
     async def _state_is_of_this_changelog(self) -> None:
-        """Raises: NoBrokers, NoTopics, Unreachable."""
-        cluster = self.worker.cluster
+        """Raises: NoBrokers, NoTopics, Unreachable; StorageError if partitions were added meanwhile."""
+        cluster, reads = self.worker.cluster, self.stage.reads.name
         name = cluster.ours(changelog_of(cluster, self.stage))
-        found = await asyncio.to_thread(topics_of, cluster, [name])
+        found = await asyncio.to_thread(topics_of, cluster, [name, reads])
+        same_partitions(cluster, self.stage, len(found[name].partitions), len(found[reads].partitions))
         belongs_to(self._folder, found[name].id)
 
     async def _once(self) -> BaseException | None:

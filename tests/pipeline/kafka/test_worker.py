@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -14,17 +15,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline import wire
 from pipeline.config import Config, load
-from pipeline.errors import RasdError
+from pipeline.errors import RasdError, StorageError
 from pipeline.log import Message
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Reject
 from tests.command import replayed
+from tests.pipeline.kafka.kit import add_partitions
 
 pytestmark = pytest.mark.kafka
 TOPICS = ("rasd.verdicts", "rasd.unique", "rasd.events")
@@ -251,3 +254,23 @@ def test_state_of_topics_that_are_no_more_is_not_used_on_those_made_anew(
     one.publish(embedded.articles)
     assert one.run()["begun_anew"] == 0
     assert one.rows() == embedded.rows
+
+
+def test_partitions_that_were_added_meanwhile_end_it_in_plain_words(site: Callable[[int], Site]) -> None:
+    """Without that it would begin anew without end: brokers know no such partition of the changelog."""
+    from pipeline.flow import FLOW
+    from pipeline.runtimes.kafka.faust_engine import Place
+    from pipeline.runtimes.kafka.worker import _Running
+
+    one = site(1)
+    one.run()
+    add_partitions(
+        {"RASD_KAFKA_SERVERS": ",".join(one.cluster.servers), "RASD_KAFKA_PREFIX": one.cluster.prefix},
+        "rasd.articles",
+        2,
+    )
+    worker: Any = SimpleNamespace(
+        cluster=one.cluster, place=Place("one", one.config.data_dir), pool_for=lambda stage: None
+    )
+    with pytest.raises(StorageError, match=r"has 1 partitions, .*articles has 2"):
+        asyncio.run(_Running(worker, FLOW[0])._state_is_of_this_changelog())
