@@ -56,7 +56,7 @@ def same_partitions(cluster: Cluster, stage: Stage, changelog: int, source: int)
     if changelog != source:
         reads = cluster.topic(stage.reads.name)
         raise StorageError(
-            f"{changelog_of(cluster, stage)} has {changelog} partitions, {reads} has {source}: partitions cannot be added"
-            " to what keeps state; take another kafka.prefix and replay",
+            f"{changelog_of(cluster, stage)} has {changelog} partitions, {reads} has {source}: partitions cannot be"
+            " added to what keeps state; take another kafka.prefix and replay",
             reason="partitions",
         )
