@@ -9,6 +9,7 @@ A database that cannot be opened or read to its end is deleted and recovered fro
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from collections.abc import ItemsView, Iterator, Mapping
@@ -49,6 +50,15 @@ class PartitionedStore(Store):
             log.warning("the state in %s cannot be opened (%s): it is recovered from the changelog", path, e)
             shutil.rmtree(path)
             return super()._open_for_partition(partition)
+
+    def apply_changelog_batch(self, *given: Any, **named: Any) -> None:
+        """What recovery brings. Faust only logs what is raised here, and goes on asking a database that takes no more
+        after its disk was full once; so its app crashes, and is begun anew."""
+        try:
+            super().apply_changelog_batch(*given, **named)
+        except Exception as e:
+            self._crashing = asyncio.ensure_future(self.app.crash(e))
+            raise
 
     def partition(self, partition: int) -> StoredPartition:
         return StoredPartition(self._db_for_partition(partition), self.offset_key)

@@ -66,6 +66,23 @@ def filled(tmp_path: Path) -> Path:
     return Path(store.partition_path(0))
 
 
+def test_recovery_that_a_database_does_not_take_crashes_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    async def job() -> None:
+        store = store_in(tmp_path)
+        monkeypatch.setattr(Store, "apply_changelog_batch", full)
+        with pytest.raises(OSError, match="No space"):
+            store.apply_changelog_batch([], to_key=bytes, to_value=bytes)
+        await asyncio.sleep(0.05)
+        assert "No space" in str(store.app.crash_reason)
+
+    asyncio.run(job())
+
+
 @pytest.mark.parametrize("pattern", ["*.sst", "MANIFEST-*", "CURRENT", "*"])
 def test_a_database_whose_files_are_cut_begins_empty(tmp_path: Path, pattern: str) -> None:
     async def job() -> None:
