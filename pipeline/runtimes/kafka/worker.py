@@ -19,6 +19,7 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -317,6 +318,8 @@ class _Running:
             await engine.stop()
             self.what.update(work.tally.what)
             self.work = self.engine = None
+        if error is not None:  # what its frames hold keeps the databases open, which the next engine opens
+            traceback.clear_frames(error.__traceback__)
         return error
 
     async def _until_over(
