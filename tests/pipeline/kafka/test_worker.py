@@ -185,7 +185,7 @@ def test_bad_messages_are_rejects_and_hold_nothing_up(site: Callable[[int], Site
         (b"ar", None, None),
         (b"ar", b"", None),
         (b"\xff", b"{}", None),
-        (None, os.urandom(50_000), None),
+        (None, b"\xff" + os.urandom(50_000), None),
         (b"ar", b'{"schema":"rasd.verdict/1"}', [("traceparent", b"\x00"), ("rasd-event-time", b"x"), ("", b"")]),
         (b"ar", b"{" * 8_200_000, None),
     ]
