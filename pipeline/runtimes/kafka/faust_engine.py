@@ -117,6 +117,14 @@ class FaustEngine:
                     out[partition] = max(0, highwater - self._settled[partition])
         return out
 
+    def caught_up(self) -> bool:
+        """Whether the brokers have told how long the partitions are, and all of it was taken."""
+        try:
+            ends = {p: self.app.consumer.highwater(TP(self.source, p)) for p in self.work.parts}
+        except Exception:  # the consumer is between two assignments
+            return False
+        return all(end is not None and (self.succession.following(p) or 0) >= end for p, end in ends.items())
+
     # -- what StageWork asks for -------------------------------------------------------------------------------------
 
     async def send(self, messages: Sequence[Outgoing]) -> None:

@@ -32,6 +32,10 @@ class Succession:
         self._next: dict[int, int] = {}
         self._sought: dict[int, float] = {}  # partition → when its consumer was last sent back; until the message came
 
+    def following(self, partition: int) -> int | None:
+        """The offset that the next message has; None if the partition is not ours."""
+        return self._next.get(partition)
+
     def end(self) -> None:
         self._next, self._sought = {}, {}
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -64,6 +66,23 @@ def filled(tmp_path: Path) -> Path:
     store._dbs[0].flush()
     store._dbs.pop(0).close()
     return Path(store.partition_path(0))
+
+
+@pytest.mark.parametrize(
+    ("end", "following", "found"), [(None, 0, False), (5, 3, False), (5, None, False), (5, 5, True), (0, 0, True)]
+)
+def test_it_is_not_idle_before_all_that_is_there_was_taken(
+    tmp_path: Path, end: int | None, following: int | None, found: bool
+) -> None:
+    async def job() -> None:
+        engine = FaustEngine(cluster_of(settings(tmp_path)), EXTRACT, Place("me", tmp_path))
+        engine.work = cast(Any, SimpleNamespace(parts={0: None}))
+        engine.app = cast(Any, SimpleNamespace(consumer=SimpleNamespace(highwater=lambda tp: end)))
+        if following is not None:
+            engine.succession._next = {0: following}
+        assert engine.caught_up() is found
+
+    asyncio.run(job())
 
 
 def test_recovery_that_a_database_does_not_take_crashes_the_app(
