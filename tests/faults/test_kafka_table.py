@@ -31,7 +31,7 @@ def delete(folder: Path) -> None:
 
 def cut_tables(folder: Path) -> None:
     """Every file of the databases loses its second half, as after a disk that was full or failed."""
-    files = [f for f in folder.rglob("*") if f.is_file() and f.name != "LOCK" and f.stat().st_size]
+    files = [f for f in folder.rglob("*.db/*") if f.is_file() and f.stat().st_size]
     assert files
     for file in files:
         with file.open("r+b") as opened:
