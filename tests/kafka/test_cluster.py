@@ -53,6 +53,14 @@ def test_a_port_that_is_taken_is_said(kafka_jars: Path) -> None:
             cluster.close()
 
 
+def test_the_command_says_which_port_is_taken(kafka_jars: Path, kafka: str) -> None:
+    port = kafka.rpartition(":")[2]
+    words = [sys.executable, str(ROOT / "scripts/kafka"), "--port", port]
+    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1] == f"kafka: somebody else listens on port {port}: take another --port"
+
+
 def test_the_command_prints_its_servers_and_stops_clean(kafka_jars: Path) -> None:
     with _command() as (process, servers):
         assert _reached(servers)

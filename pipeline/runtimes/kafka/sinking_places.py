@@ -275,7 +275,10 @@ def _alone(data: Path, name: str) -> Iterator[IO[str]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sink = name.removeprefix(consumer_of(""))
-            raise StorageError(f"another rasd process writes the sink {sink} of {data}: stop it, or take another --data", reason="in-use") from None
+            raise StorageError(
+                f"another rasd process writes the sink {sink} of {data}: stop it, or take another --data",
+                reason="in-use",
+            ) from None
         yield file
 
 
