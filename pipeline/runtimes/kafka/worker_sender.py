@@ -91,14 +91,17 @@ class Sender:
 
     async def _until_sent(self, rows: list[Row]) -> list[RecordMetadata]:
         while True:
+            producer: AIOKafkaProducer | None = None
             try:
-                sent = await self._attempt(rows)
+                producer = await self._ensured()
+                sent = await self._attempt(producer, rows)
             except (KafkaError, OSError, AssertionError, TimeoutError) as e:
                 if not self._told:
                     log.warning("cannot send: %s. Nothing is lost; trying again until it is taken", _words(e))
                     self._told = True
                 self.repeated = True
-                await self.abandon()
+                if producer is self._producer:  # else another has done it, and others use the next one already
+                    await self.abandon()
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 if self._told:
@@ -106,9 +109,8 @@ class Sender:
                     self._told = False
                 return sent
 
-    async def _attempt(self, rows: list[Row]) -> list[RecordMetadata]:
+    async def _attempt(self, producer: AIOKafkaProducer, rows: list[Row]) -> list[RecordMetadata]:
         """Raises: TooLarge, KafkaError."""
-        producer = await self._ensured()
         futures: list[asyncio.Future[RecordMetadata]] = []
         for at, (topic, partition, key, value, headers) in enumerate(rows):
             if partition is None:
@@ -119,9 +121,9 @@ class Sender:
                     await producer.send(topic, value, key=key, partition=partition, headers=list(headers) or None)
                 )
             except MessageSizeTooLargeError as e:
-                await self._outcomes(futures)
+                await self._outcomes(producer, futures)
                 raise TooLarge(f"a message of {len(value or b''):,} bytes is not taken", at) from e
-        outcomes = await self._outcomes(futures)
+        outcomes = await self._outcomes(producer, futures)
         for at, outcome in enumerate(outcomes):
             if isinstance(outcome, MessageSizeTooLargeError):
                 raise TooLarge(f"a message of {len(rows[at][3] or b''):,} bytes is not taken by {rows[at][0]}", at)
@@ -131,9 +133,11 @@ class Sender:
         return [o for o in outcomes if not isinstance(o, BaseException)]
 
     async def _outcomes(
-        self, futures: Sequence[asyncio.Future[RecordMetadata]]
+        self, producer: AIOKafkaProducer, futures: Sequence[asyncio.Future[RecordMetadata]]
     ) -> list[RecordMetadata | BaseException]:
         """What became of each. Raises: ProducerClosed if the producer was abandoned meanwhile."""
+        if producer is not self._producer:
+            raise ProducerClosed
         gone: asyncio.Future[Any] = asyncio.ensure_future(self._gone.wait())
         all_: asyncio.Future[Any] = asyncio.gather(*futures, return_exceptions=True)
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +18,7 @@ from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.log.partition import partition_of
+from pipeline.runtimes.kafka import worker_sender
 from pipeline.runtimes.kafka.stagework import Outgoing, TooLarge
 from pipeline.runtimes.kafka.worker_sender import Sender
 
@@ -99,3 +101,49 @@ def test_what_an_abandoned_producer_had_in_hand_is_sent_again(
 
 async def _nobody(*_: object, **__: object) -> None:
     raise KafkaConnectionError("nobody answers")
+
+
+class Fake:
+    """A producer that fails for topic a, and for topic b later, when told to; the second one takes all."""
+
+    def __init__(self, number: int, gate: asyncio.Event) -> None:
+        self.number, self.gate, self.took, self._closed, self._sender = number, gate, list[str](), False, None
+        self.client, self.held = self, asyncio.Event()
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None: ...
+
+    async def send(self, topic: str, *_: Any, **__: Any) -> asyncio.Future[Any]:
+        if self.number == 0:
+            if topic == "b":
+                self.held.set()
+            await (self.gate if topic == "b" else self.held).wait()
+            raise KafkaConnectionError
+        self.took.append(topic)
+        return self.done
+
+
+def test_one_that_fails_late_does_not_take_the_next_producer_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def job() -> None:
+        gate, made = asyncio.Event(), list[Fake]()
+
+        async def make(_: Cluster) -> Any:
+            made.append(Fake(len(made), gate))
+            return made[-1]
+
+        monkeypatch.setattr(worker_sender, "new_producer", make)
+        monkeypatch.setattr(worker_sender, "AGAIN_SECONDS", 0.01)
+        sender = Sender(cast(Cluster, None))
+        sending = [asyncio.create_task(sender.log_changes(topic, 0, [("k", b"v")])) for topic in "ab"]
+        while len(made) < 2 or not made[1].took:
+            await asyncio.sleep(0.01)
+        gate.set()
+        while len(made[1].took) < 2 and len(made) == 2:
+            await asyncio.sleep(0.01)
+        made[1].done.set_result(SimpleNamespace(offset=7))
+        assert await asyncio.gather(*sending) == [7, 7]
+        assert made[1].took == ["a", "b"]
+
+    asyncio.run(asyncio.wait_for(job(), 10))
