@@ -42,7 +42,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory, long_faults: bool) -> Pat
     """A log of real extraction, and the rasd.sqlite that an undisturbed run makes of it."""
     folder = tmp_path_factory.mktemp("postgres-faults")
     archive = folder / "archive.jsonl"
-    archive.write_bytes(b"\n".join(lines(10_000 if long_faults else 400)) + b"\n")
+    archive.write_bytes(b"\n".join(lines(10_000 if long_faults else 150)) + b"\n")
     environ = {"RASD_SINKS_ENABLED": "sqlite", "RASD_LOG_SYNCHRONOUS": "normal", "RASD_RUN_PROCESSES": "2"}
     run_flow(load(data=folder / "data", environ=environ), lambda pool, stop: Archive([archive], Options()))
     return folder / "data"
