@@ -30,7 +30,7 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def test_postgresql_stopped_hard_under_the_flow_costs_nothing(
     tmp_path: Path, kafka: str, prefix: str, own_server: Server, long_faults: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stops, pages = (10, 3_000) if long_faults else (3, 180)
+    stops, pages = (10, 10_000) if long_faults else (3, 180)
     chance = random.Random(10)
     waiting: list[int] = []
     back: list[float] = []
