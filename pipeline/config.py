@@ -197,7 +197,7 @@ class KafkaSettings:
         "", "Brokers as host:port, separated by commas; empty for the log without a broker.", addresses
     )
     prefix: str = setting("rasd.", "What the names of topics and consumer groups begin with.", topic_prefix)
-    partitions: int = setting(4, "Partitions of a topic when it is made.", between(1, 4096))
+    partitions: int = setting(6, "Partitions of a topic when it is made.", between(1, 4096))
     replication: int = setting(1, "Copies of a topic when it is made.", between(1, 9))
     min_insync: int = setting(1, "Copies that must have a message before it counts as written.", between(1, 9))
     retention_days: float = setting(30.0, "How long a topic keeps messages; 0 for ever.", between(0, 36_500))

@@ -267,6 +267,7 @@ def faust_app(cluster: Cluster, stage: Stage, place: Place) -> faust.App:
     return faust.App(
         cluster.group(stage.name),
         broker=[URL(f"kafka://{server}") for server in cluster.servers],
+        broker_client_id="rasd",
         broker_credentials=_credentials(cluster),
         broker_session_timeout=session,
         broker_heartbeat_interval=session / 4,
