@@ -41,7 +41,7 @@ INSIDE = {key.removeprefix("RASD_").lower(): value for key, value in ALLOWED.ite
 @pytest.fixture
 def config(kafka_config: Settings) -> Config:
     """Settings under which the site may be asked; the topics are there."""
-    made = kafka_config(**INSIDE)
+    made = kafka_config(**INSIDE, kafka_partitions=6)
     ensure_topics(made)
     return made
 
@@ -168,9 +168,10 @@ def test_two_fetchers_share_the_hosts(
     first = Process(tmp_path / "first", kafka_environment, "fetcher", "--json")
     second = Process(tmp_path / "second", kafka_environment, "fetcher", "--json")
     with first, second:
-        shared = {"partitions 0, 1\n", "partitions 2, 3\n"}
+        halves = {"entries: partitions 0, 1, 2", "entries: partitions 3, 4, 5"}
         wait_until(
-            lambda: {p.errors[-16:] for p in (first, second)} == shared, why=lambda: first.errors + second.errors
+            lambda: {p.errors.strip().rpartition("\n")[2] for p in (first, second)} == halves,
+            why=lambda: first.errors + second.errors,
         )
         announce(kafka, topic_of(config), slow_site.entries())
         wait_until(lambda: articles(config) == Counter(slow_site.article_ids()))
