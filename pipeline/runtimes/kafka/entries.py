@@ -25,10 +25,9 @@ from kafka.structs import OffsetAndMetadata
 from pipeline import wire
 from pipeline.errors import RasdError
 from pipeline.flow import Failure
-from pipeline.log import Message
 from pipeline.log.kafka.clients import Cluster, unstick
-from pipeline.log.kafka.headers import event_time
 from pipeline.log.kafka.joining import keep_joined
+from pipeline.log.kafka.reader import message_of
 from pipeline.records import Entry, Reject
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
@@ -327,19 +326,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._moved = True
-
-
-def message_of(cluster: Cluster, record: Any) -> Message:
-    """A message of kafka-python as ours."""
-    return Message(
-        topic=cluster.ours(record.topic),
-        partition=record.partition,
-        offset=record.offset,
-        key=None if record.key is None else record.key.decode("utf-8", "replace"),
-        value=record.value or b"",
-        time=event_time(record.headers),
-        written=record.timestamp,
-    )
 
 
 def _done(future: Future[None], seconds: float) -> bool:

@@ -21,11 +21,11 @@ from pipeline import wire
 from pipeline.config import Config
 from pipeline.errors import RasdError, StoragePaused
 from pipeline.flow import Failure
-from pipeline.log import Message
 from pipeline.log.kafka.clients import Cluster, unstick
-from pipeline.log.kafka.headers import TRACE, event_time, header, schema_of
+from pipeline.log.kafka.headers import TRACE, header, schema_of
 from pipeline.log.kafka.joining import keep_joined
 from pipeline.log.kafka.producer import Producer
+from pipeline.log.kafka.reader import message_of
 from pipeline.runtimes.embedded import PASSING
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import Health
@@ -227,7 +227,7 @@ class _Turns:
         if self.producer is None:
             self.producer = Producer(self.at.cluster, stop=self.at.stop)
         for record, failure in refused:
-            message = _message(self.at.cluster, record)
+            message = message_of(self.at.cluster, record)
             reject = fitted(reject_of(message, self.at.name, failure), self.at.cluster.max_bytes)
             value = wire.encode(reject)
             self.producer.send(
@@ -326,18 +326,6 @@ class _Turns:
 def how_it_goes(counts: SinkCounts) -> str:
     rejects = f", {counts.refused:,} of them rejects" if counts.refused else ""
     return f"{counts.taken:,} records taken{rejects}; {counts.behind:,} behind"
-
-
-def _message(cluster: Cluster, record: Any) -> Message:
-    return Message(
-        topic=cluster.ours(record.topic),
-        partition=record.partition,
-        offset=record.offset,
-        key=None if record.key is None else record.key.decode("utf-8", "replace"),
-        value=record.value or b"",
-        time=event_time(record.headers),
-        written=record.timestamp,
-    )
 
 
 def _refusal(name: str, error: KafkaError) -> RasdError:
