@@ -72,6 +72,7 @@ class FaustEngine:
         self._generation: int | None = None
         self._logged: dict[int, int] = {}  # partition → offset of our last change on the changelog
         self._ticked = time.monotonic()
+        self._taking = False  # a message waits for room
         self._tasks: list[asyncio.Task[None]] = []
         self.app = faust_app(cluster, stage, place)
         self.app.agent(self.app.topic(self.source, acks=False), name=stage.name)(self._agent)
@@ -176,17 +177,20 @@ class FaustEngine:
                 continue
             if message.generation_id != self._generation:
                 continue
-            await self.work.take(
-                Incoming(
-                    self.stage.reads.name,
-                    message.partition,
-                    message.offset,
-                    message.key,
-                    message.value,
-                    tuple(message.headers or ()),
-                    int((message.timestamp or 0) * 1000),
-                )
+            incoming = Incoming(
+                self.stage.reads.name,
+                message.partition,
+                message.offset,
+                message.key,
+                message.value,
+                tuple(message.headers or ()),
+                int((message.timestamp or 0) * 1000),
             )
+            self._taking = True
+            try:
+                await self.work.take(incoming)
+            finally:
+                self._taking = False
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
         """What was settled may still be committed; the rest is dropped."""
@@ -234,7 +238,7 @@ class FaustEngine:
             await asyncio.sleep(INSIST_SECONDS)
             try:
                 if self._generation is not None:
-                    await self.succession.insist(self.app.consumer)
+                    await self.succession.insist(self.app.consumer, waiting=not self._taking)
             except Exception as e:
                 self.work.fail(e)
                 return

@@ -53,7 +53,6 @@ CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the proc
 STOPPING_SECONDS = 3.5  # that an engine's end takes at worst, of the time to drain
 LEAVE_SECONDS = 1.0  # kept for leaving, of the time that a worker may take to stop
 SLOTS = 64  # workers of one data folder
-QUIET_SECONDS = 30.0  # without a message, after which one that should be there is not waited for any more
 
 
 @dataclass(slots=True)
@@ -345,9 +344,7 @@ class _Running:
         work, engine = self.work, self.engine
         if work is None or engine is None or not self.ready() or work.held:
             return False
-        quiet = time.monotonic() - work.moved
-        # A topic may end with marks of transactions, which never come.
-        return quiet > seconds and (engine.caught_up() or quiet > max(QUIET_SECONDS, seconds))
+        return time.monotonic() - work.moved > seconds and engine.caught_up()
 
     def lag(self) -> dict[int, int]:
         return self.engine.lag() if self.engine is not None else {}

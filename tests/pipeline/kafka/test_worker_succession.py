@@ -50,17 +50,17 @@ async def produced(cluster: Cluster, numbers: range, *, transaction: str | None 
 async def judged(
     cluster: Cluster, folder: Path, wanted: int, meanwhile: Callable[[FaustEngine], Awaitable[None]]
 ) -> None:
-    """Runs dedupe by Faust in this process until so many messages are settled."""
+    """Runs dedupe by Faust in this process until so many messages are settled, and it knows that no more are there."""
     engine = FaustEngine(cluster, DEDUPE, Place("one", folder))
     engine.work = work = StageWork(DEDUPE, engine, batch=16)
     disturbing = asyncio.create_task(meanwhile(engine))
     try:
         await engine.start()
         end = time.monotonic() + 40
-        while work.tally.settled < wanted:
+        while work.tally.settled < wanted or not engine.caught_up():
             assert not work.failed.done(), work.failed.result()
             assert engine.crash() is None
-            assert time.monotonic() < end, f"{work.tally.settled} of {wanted} settled"
+            assert time.monotonic() < end, f"{work.tally.settled} of {wanted} settled, more there: {not engine.caught_up()}"
             await asyncio.sleep(0.05)
     finally:
         disturbing.cancel()
@@ -104,6 +104,38 @@ def test_what_faust_empties_out_of_its_buffers_is_fetched_again(
     asyncio.run(run())
     assert dropped >= 5
     assert verdicts(cluster) == [f"a{n}" for n in range(600)]
+
+
+def test_what_it_empties_is_fetched_again_also_where_nothing_comes_after_it(
+    kafka_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Else the partition stands still until somebody writes to it."""
+    config = kafka_config(kafka_partitions=2)
+    ensure_topics(config, wait=10)
+    cluster = cluster_of(config)
+    dropped = 0
+
+    async def empty_buffers(engine: FaustEngine) -> None:
+        nonlocal dropped
+        take, emptied = engine.work.take, asyncio.Event()
+
+        async def after_that(message: Incoming) -> None:
+            await emptied.wait()
+            await take(message)
+
+        engine.work.take = after_that  # type: ignore[method-assign]
+        while (dropped := sum(queue.qsize() for queue in engine.app.flow_control._queues)) < 24:
+            await asyncio.sleep(0.01)
+        engine.app.flow_control.clear()
+        emptied.set()
+
+    async def run() -> None:
+        await produced(cluster, range(25))
+        await judged(cluster, tmp_path, 25, empty_buffers)
+
+    asyncio.run(run())
+    assert dropped == 24
+    assert sorted(verdicts(cluster)) == sorted(f"a{n}" for n in range(25))
 
 
 def test_offsets_without_a_message_hold_nothing_up(kafka_config: Callable[..., Config], tmp_path: Path) -> None:
