@@ -116,8 +116,8 @@ class Succession:
         tp = TP(self.topic, partition)
         if (consumer._read_offset.get(tp) or 0) > expected:
             return True
-        # To ask for the position is a call into the consumer's thread, which waits where the broker is away. Faust's own
-        # watch reads it like this.
+        # To ask for the position is a call into the consumer's thread, which waits where the broker is away. Faust's
+        # own watch reads it like this.
         assignment = consumer._thread._ensure_consumer()._subscription.subscription.assignment
         state = assignment.state_value(TopicPartition(*tp)) if assignment is not None else None
         return state is not None and state.has_valid_position and state.position > expected

@@ -60,7 +60,7 @@ async def judged(
         while work.tally.settled < wanted or not engine.caught_up():
             assert not work.failed.done(), work.failed.result()
             assert engine.crash() is None
-            assert time.monotonic() < end, f"{work.tally.settled} of {wanted} settled, more there: {not engine.caught_up()}"
+            assert time.monotonic() < end, f"{work.tally.settled} of {wanted} settled"
             await asyncio.sleep(0.05)
     finally:
         disturbing.cancel()
