@@ -32,6 +32,8 @@ COMMANDS: dict[str, str] = {
     "health": "pipeline.cli.health:health",
     "newsroom": "pipeline.cli.newsroom:newsroom",
 }
+#: Those of them that run until they are told to stop, and end with 0 then.
+LASTING = ("run", "poller", "fetcher", "worker", "sink")
 #: Groups of commands: name → (what it is about, its commands). One that is a command as well has the command's help.
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "feeds": (
@@ -108,7 +110,7 @@ def build() -> typer.Typer:
 
 
 def _register(app: typer.Typer, name: str, target: str) -> None:
-    app.command(name)(command(_function(target)))
+    app.command(name)(command(_function(target), lasting=name in LASTING))
 
 
 def _function(target: str) -> Any:

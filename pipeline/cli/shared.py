@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
+import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -43,10 +47,11 @@ def absorb(ctx: typer.Context, *, data: Path | None, config: Path | None, verbos
     setup(shared.verbosity)
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], *, lasting: bool = False) -> Callable[..., None]:
     """The command with the shared options added to its signature and its errors made into exit codes.
 
-    A parameter of the same name as a shared option stays the command's own.
+    A parameter of the same name as a shared option stays the command's own. lasting: it runs until it is told to stop,
+    and SIGTERM is how it is told.
     """
     signature = inspect.signature(function, eval_str=True)
     own = list(signature.parameters.values())
@@ -58,7 +63,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         ctx: typer.Context = given[takes_context] if takes_context else given.pop("_ctx")
         shared = {name: given.pop(name) for name in added}
         absorb(ctx, **({"data": None, "config": None, "verbose": 0, "quiet": 0} | shared))
-        run(ctx, functools.partial(function, **given))
+        with _told_early() if lasting else contextlib.nullcontext():
+            run(ctx, functools.partial(function, **given))
 
     parameters = [] if takes_context else [_parameter("_ctx", typer.Context)]
     parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -102,6 +108,23 @@ def run(ctx: typer.Context, body: Callable[[], None]) -> None:
         raise _told(ctx, str(e), FAILED) from e
     except RecursionError as e:
         raise _told(ctx, "the input is nested too deep", FAILED) from e
+
+
+@contextlib.contextmanager
+def _told_early() -> Iterator[None]:
+    """Until the command has handlers of its own, there is nothing to finish: SIGTERM ends it with 0."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _words(e: OSError) -> str:

@@ -1,0 +1,41 @@
+"""SIGTERM before a command has handlers of its own: while it still imports what it needs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli import COMMANDS, LASTING
+
+SLOW_TO_BEGIN = """
+import sys, time
+import typer
+from pipeline.cli.shared import command
+
+def body() -> None:
+    print("importing", flush=True)
+    time.sleep(60)
+
+app = typer.Typer()
+app.command()(command(body, lasting=sys.argv.pop() == "lasting"))
+app()
+"""
+
+
+@pytest.mark.parametrize(("kind", "code"), [("lasting", 0), ("short", -signal.SIGTERM)])
+def test_one_that_runs_until_it_is_stopped_ends_well_even_then(kind: str, code: int) -> None:
+    command = [sys.executable, "-c", SLOW_TO_BEGIN, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (code, "")
+
+
+def test_the_services_are_such_commands() -> None:
+    assert set(LASTING) <= set(COMMANDS)
+    assert {"poller", "fetcher", "worker", "sink", "run"} == set(LASTING)
