@@ -4,6 +4,11 @@ with Cluster(jars(), nodes=3) as cluster:
     cluster.servers               # "127.0.0.1:21733,127.0.0.1:..."
     cluster.brokers[0].kill()     # SIGKILL
     cluster.brokers[0].start()    # the same port, the same folder
+
+with Cluster(jars(), proxied=2) as cluster:
+    cluster.servers               # as ever, undisturbed
+    cluster.ways[0].servers       # by proxies: who is given these is disturbed by
+    cluster.ways[0].hold()        # and others are not (`tests.kafka.proxy`)
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from types import TracebackType
 
 from tests.kafka.guard import Guard
 from tests.kafka.jars import NoKafka
+from tests.kafka.proxy import Proxy, Way
 
 READY_SECONDS = 90.0
 TRIES = 5  # times that other ports are picked when somebody took ours in between
@@ -206,6 +212,8 @@ class Cluster:
 
     folder: an own folder instead of a temporary one; it is kept. port: of the first broker; the others have the next.
     protocol: how clients speak to it (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL). properties: above all others.
+    proxied: so many further ways to the brokers, each through proxies of its own (PLAINTEXT): the brokers tell clients
+    who come by one the addresses of that one.
     """
 
     def __init__(
@@ -218,6 +226,7 @@ class Cluster:
         protocol: str = "PLAINTEXT",
         properties: Mapping[str, str] | None = None,
         scram: Mapping[str, str] | None = None,
+        proxied: int = 0,
     ) -> None:
         if not 1 <= nodes <= 9:
             raise ValueError("a cluster has 1 to 9 nodes")
@@ -233,6 +242,8 @@ class Cluster:
             self.guard.remove(self._own)
         self.brokers: list[Broker] = []
         self.servers = ""
+        self.ways: list[Way] = []
+        self._proxied = proxied
 
     def __enter__(self) -> Cluster:
         try:
@@ -275,6 +286,8 @@ class Cluster:
         try:
             self.stop()
         finally:
+            for way in self.ways:
+                way.close()
             self.guard.close()
 
     def _start_all(self) -> None:
@@ -286,13 +299,19 @@ class Cluster:
 
     def _make_brokers(self) -> None:
         clients = [self._port + n for n in range(self._nodes)] if self._port else free_ports(self._nodes)
-        inner = free_ports(2 * self._nodes, but=clients)
-        internal, control = inner[: self._nodes], inner[self._nodes :]
+        inner = free_ports((2 + self._proxied) * self._nodes, but=clients)
+        internal, control, *behind = (inner[n : n + self._nodes] for n in range(0, len(inner), self._nodes))
+        for way in self.ways:
+            way.close()
+        self.ways = [Way([Proxy("127.0.0.1", p) for p in ports]) for ports in behind]
+        names = [f"WAY{n}" for n in range(self._proxied)]
+        protocols = {"CLIENT": self._protocol, "INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        protocols |= dict.fromkeys(names, "PLAINTEXT")
         copies = str(min(self._nodes, 3))
         shared = {
             **BASE,
             "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{p}" for n, p in enumerate(control, 1)),
-            "listener.security.protocol.map": f"CLIENT:{self._protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(f"{k}:{v}" for k, v in protocols.items()),
             "min.insync.replicas": "2" if self._nodes > 2 else "1",
             "default.replication.factor": copies,
             **{f"{topic}.replication.factor": copies for topic in ("offsets.topic", "transaction.state.log")},
@@ -303,10 +322,12 @@ class Cluster:
         self.brokers = []
         for node in range(self._nodes):
             addresses = f"CLIENT://127.0.0.1:{clients[node]},INTERNAL://127.0.0.1:{internal[node]}"
+            listening = [f"{name}://127.0.0.1:{ports[node]}" for name, ports in zip(names, behind, strict=True)]
+            told = [f"{name}://{way.proxies[node].address}" for name, way in zip(names, self.ways, strict=True)]
             own = {
                 "node.id": str(node + 1),
-                "listeners": f"{addresses},CONTROLLER://127.0.0.1:{control[node]}",
-                "advertised.listeners": addresses,
+                "listeners": ",".join([addresses, f"CONTROLLER://127.0.0.1:{control[node]}", *listening]),
+                "advertised.listeners": ",".join([addresses, *told]),
             }
             self.brokers.append(
                 Broker(
