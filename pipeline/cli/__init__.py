@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "newsroom": "pipeline.cli.newsroom:newsroom",
 }
 #: Those of them that run until they are told to stop, and end with 0 then.
-LASTING = ("run", "poller", "fetcher", "worker", "sink")
+LASTING = ("run", "poller", "fetcher", "worker", "sink", "newsroom")
 #: Groups of commands: name → (what it is about, its commands). One that is a command as well has the command's help.
 GROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "feeds": (
