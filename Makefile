@@ -19,8 +19,8 @@ $(READY): pyproject.toml
 demo: $(READY)   ## replay the packaged example archive and show what comes out (no network, no broker)
 	@$(BIN)/rasd demo $(ARGS)
 
-test: $(READY)   ## the test suite, with a broker and a database if this machine has them (then 20 minutes, else 5)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY)   ## the test suite, with a broker and a database if this machine has them (then 12 minutes, else 3)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -204,7 +204,7 @@ def test_slow_clients_are_cut_off_and_keep_nobody_out(health: Health, monkeypatc
     else:
         pytest.fail("slow clients keep others out")
     for client in slow:
-        with client:
+        with client, suppress(ConnectionResetError):  # as it is where the system has not yet read what was sent
             assert client.recv(100) == b""
 
 
