@@ -6,6 +6,7 @@ with Proxy("127.0.0.1", 9092) as proxy:
     proxy.go()               # as it was; what was held arrives now
     proxy.cut()              # all connections are reset, and so are new ones
     proxy.reset()            # all connections are reset once
+    proxy.strand()           # those that there are never hear anything again, new ones are forwarded
     proxy.slow(delay=0.1, rate=20_000)
     proxy.lose_answers()     # requests arrive, answers do not; those connections are reset by the next `go`
 
@@ -55,6 +56,10 @@ class Faults:
         """Resets the connections that there are."""
         raise NotImplementedError
 
+    def strand(self) -> None:
+        """Forwards nothing on the connections that there are, for good, as a firewall that has forgotten them."""
+        raise NotImplementedError
+
     def _set(self, state: State, delay: float = 0.0, rate: float | None = None) -> None:
         raise NotImplementedError
 
@@ -94,6 +99,9 @@ class Proxy(Faults):
     def reset(self) -> None:
         self._call(self._reset)
 
+    def strand(self) -> None:
+        self._call(self._strand)
+
     def _set(self, state: State, delay: float = 0.0, rate: float | None = None) -> None:
         self._call(lambda: self._become(state, delay, rate))
 
@@ -116,6 +124,10 @@ class Proxy(Faults):
     def _reset(self) -> None:
         for connection in list(self._connections):
             connection.reset()
+
+    def _strand(self) -> None:
+        for connection in self._connections:
+            connection.stranded = True
 
     def _run(self) -> None:
         try:
@@ -158,7 +170,7 @@ class Proxy(Faults):
             piece = await reader.read(PIECE if self._rate is None else max(1, int(self._rate / 10)))
             if self._delay or self._rate:
                 await asyncio.sleep(self._delay + (len(piece) / self._rate if self._rate else 0.0))
-            while self._state == "hold":
+            while self._state == "hold" or connection.stranded:
                 await self._changed.wait()
             if self._state == "lose" and answers:
                 connection.lost = True
@@ -173,10 +185,12 @@ class Proxy(Faults):
 
 @dataclass(eq=False, slots=True)
 class _Connection:
-    """A client's, and that to the server. lost: something was dropped, so that it cannot go on."""
+    """A client's, and that to the server. lost: something was dropped, so that it cannot go on; stranded: nothing is
+    forwarded any more."""
 
     writers: list[asyncio.StreamWriter]
     lost: bool = False
+    stranded: bool = False
 
     def reset(self) -> None:
         for writer in self.writers:
@@ -195,6 +209,10 @@ class Way(Faults):
     def reset(self) -> None:
         for proxy in self.proxies:
             proxy.reset()
+
+    def strand(self) -> None:
+        for proxy in self.proxies:
+            proxy.strand()
 
     def _set(self, state: State, delay: float = 0.0, rate: float | None = None) -> None:
         for proxy in self.proxies:

@@ -111,6 +111,24 @@ def test_requests_arrive_whose_answers_are_lost(proxy: Proxy, echo: Echo) -> Non
             one.recv(9)
 
 
+def test_a_stranded_connection_hears_nothing_and_a_new_one_does(proxy: Proxy) -> None:
+    with client(proxy) as one, client(proxy) as other:
+        for there in (one, other):
+            there.sendall(b"a")
+            assert there.recv(9) == b"a"
+        proxy.strand()
+        one.sendall(b"b")
+        one.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            one.recv(9)
+        with client(proxy) as again:
+            again.sendall(b"c")
+            assert again.recv(9) == b"c"
+        proxy.reset()
+        with pytest.raises(ConnectionResetError):
+            other.recv(9)
+
+
 def test_a_slow_way_takes_its_time(proxy: Proxy) -> None:
     with client(proxy) as one:
         proxy.slow(delay=0.1, rate=10_000)
