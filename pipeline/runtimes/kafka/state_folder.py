@@ -19,10 +19,10 @@ def belongs_to(folder: Path, topic_id: str) -> None:
     mark = folder / FILE
     if mark.exists() and mark.read_text() == topic_id:
         return
-    if folder.exists():
+    if folder.exists() and any(p != mark for p in folder.iterdir()):
         log.warning("%s is of topics that are no more: state is recovered from those that are there", folder)
         forget(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(topic_id)
 
 

@@ -39,6 +39,7 @@ from pipeline.runtimes.kafka.sinking_places import topics_of
 from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog, same_partitions
 from pipeline.runtimes.kafka.state_folder import belongs_to, forget
+from pipeline.runtimes.kafka.state_room import has_room, out_of_room
 from pipeline.runtimes.kafka.worker_sender import topics_there
 from pipeline.telemetry import hush
 from pipeline.topics import EVENTS, REJECTS, UNIQUE, VERDICTS
@@ -244,6 +245,7 @@ class _Running:
         self.shown: set[int] = set()
         self._counted = (0, 0)
         self._began: list[float] = []
+        self._paused = False  # the disk was full; until messages are settled again
 
     async def run(self) -> None:
         """Until told to stop. Raises: what a stage cannot go on with."""
@@ -254,6 +256,9 @@ class _Running:
                 return
             if isinstance(error, StorageError):
                 raise error
+            if (full := out_of_room(error)) is not None:
+                await self._wait_for_room(full)
+                continue
             self.crashes += 1
             now = time.monotonic()
             self._began = [t for t in self._began if now - t < WITHIN_SECONDS] + [now]
@@ -270,6 +275,21 @@ class _Running:
     async def _brokers(self) -> None:
         """Returns when a broker answers: while none does, beginning anew would only fail."""
         await topics_there(self.worker.cluster, [self.stage.reads.name], TOPICS_SECONDS)
+
+    async def _wait_for_room(self, why: str) -> None:
+        """Returns when the disk takes state again, or the worker is told to stop. Said once, until it has gone on."""
+        stop, pause = self.worker.stop, self.worker.config.run.pause_seconds
+        if not self._paused:
+            log.warning(
+                "%s is paused: %s in %s. Nothing is lost; trying again every %g s",
+                self.stage.name, why, self.worker.place.folder, pause,
+            )  # fmt: skip
+        self._paused = True
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+            if await asyncio.to_thread(has_room, self.worker.place.folder):
+                return
 
     @property
     def _folder(self) -> Path:
@@ -332,6 +352,9 @@ class _Running:
                 return work.failed.result()
             if (crash := engine.crash()) is not None:
                 return crash
+            if self._paused and work.tally.settled:
+                log.warning("%s: storage is back, going on", self.stage.name)
+                self._paused = False
             await asyncio.sleep(LOOK_SECONDS / 4)
         return None
 

@@ -3,126 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline import wire
-from pipeline.config import Config, load
+from pipeline.config import Config
 from pipeline.errors import RasdError, StorageError
-from pipeline.log import Message
-from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Reject
-from tests.command import replayed
 from tests.pipeline.kafka.kit import add_partitions
+from tests.pipeline.kafka.worker_site import TOPICS, Embedded, Site
 
 pytestmark = pytest.mark.kafka
-TOPICS = ("rasd.verdicts", "rasd.unique", "rasd.events")
-Rows = dict[str, set[tuple[str | None, bytes]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What the embedded runtime made of the example archive."""
-
-    articles: list[Message]
-    rows: Rows
-
-
-@pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embedded:
-    data = tmp_path_factory.mktemp("embedded")
-    replayed(data)
-    log = SqliteLog(load(data=data, environ={}).log_file, partitions=1, readonly=True, synchronous="FULL")
-    try:
-        rows = {t: {(m.key, m.value) for m in log.scan(t)} for t in TOPICS}
-        return Embedded(list(log.scan("rasd.articles")), rows)
-    finally:
-        log.close()
-
-
-class Site:
-    """Topics of one test, and workers on them."""
-
-    def __init__(self, config: Config) -> None:
-        from pipeline.log.kafka.clients import cluster_of
-        from pipeline.log.kafka.topics import ensure_topics
-
-        self.config, self.cluster = config, cluster_of(config)
-        self.started = 0
-        ensure_topics(config, wait=10)
-
-    def publish(self, articles: Sequence[Message]) -> None:
-        from pipeline.log.kafka.headers import schema_of
-        from pipeline.log.kafka.producer import Producer
-
-        with Producer(self.cluster) as producer:
-            for m in articles:
-                producer.send("rasd.articles", m.key, m.value, schema=schema_of(m.value), time=m.time)
-            producer.flush(30)
-
-    def read(self, topic: str) -> list[Message]:
-        from pipeline.log.kafka.reader import KafkaLog
-
-        with KafkaLog(self.cluster) as log:
-            return list(log.scan(topic))
-
-    def rows(self) -> Rows:
-        return {t: {(m.key, m.value) for m in self.read(t)} for t in TOPICS}
-
-    @contextmanager
-    def worker(self, *words: str, data: Path | None = None, **settings: str) -> Iterator[subprocess.Popen[str]]:
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("RASD_")},
-            "RASD_KAFKA_SERVERS": ",".join(self.cluster.servers),
-            "RASD_KAFKA_PREFIX": self.cluster.prefix,
-            "RASD_KAFKA_SESSION_SECONDS": "6",
-            "RASD_WORKER_HEALTH": "127.0.0.1:0",
-            "RASD_RUN_PROCESSES": "1",
-            **settings,
-        }
-        command = [sys.executable, "-m", "pipeline.cli", "--data", str(data or self.config.data_dir), "worker", *words]
-        process = subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.communicate(timeout=10)
-
-    def run(self, *words: str, data: Path | None = None, **settings: str) -> dict[str, Any]:
-        """A worker until nothing came for a moment; its counts."""
-        with self.worker("--until-idle", "1.5", "--json", *words, data=data, **settings) as process:
-            out, said = process.communicate(timeout=60)
-            assert process.returncode == 0, said
-        counts: dict[str, Any] = json.loads(out)
-        return counts
-
-    def until(self, topic: str, messages: int, seconds: float = 30.0) -> None:
-        end = time.monotonic() + seconds
-        while len(self.read(topic)) < messages:
-            assert time.monotonic() < end, f"{topic} has {len(self.read(topic))} messages"
-            time.sleep(0.1)
-
-
-@pytest.fixture
-def site(kafka_config: Callable[..., Config]) -> Callable[[int], Site]:
-    return lambda partitions: Site(kafka_config(kafka_partitions=partitions))
 
 
 def test_the_same_bytes_come_out_and_state_that_was_lost_is_recovered(
