@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,7 @@ from yarl import URL
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
 from pipeline.runtimes.kafka.faust_records import read_any_header
-from pipeline.runtimes.kafka.stagework import Displaced, Incoming, Outgoing, StageWork, Stored
+from pipeline.runtimes.kafka.stagework import Displaced, Incoming, MadeAnew, Outgoing, StageWork, Stored
 from pipeline.runtimes.kafka.state import PartitionedStore, StateTable
 from pipeline.runtimes.kafka.state_changelog import TABLE
 from pipeline.runtimes.kafka.succession import Succession
@@ -52,25 +52,42 @@ class Place:
     folder: Path
 
 
+async def _none() -> Sequence[str]:
+    return ()
+
+
 class FaustEngine:
     """One stage as a Faust app, from one start to one end; after a crash a new one is made.
 
-    `work` is set right after construction, since each needs the other.
+    `work` is set right after construction, since each needs the other. made_anew: asks the brokers which of the stage's
+    topics are others by now. from_the_first: what the group has committed is
+    of a topic that is no more; its first assignment begins at the first messages there are.
     """
 
     work: StageWork
 
-    def __init__(self, cluster: Cluster, stage: Stage, place: Place) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        stage: Stage,
+        place: Place,
+        *,
+        made_anew: Callable[[], Awaitable[Sequence[str]]] = _none,
+        from_the_first: bool = False,
+    ) -> None:
         read_any_header()
-        self.cluster, self.stage = cluster, stage
+        self.cluster, self.stage, self.made_anew = cluster, stage, made_anew
         self.sender = Sender(cluster)
         self.source = cluster.topic(stage.reads.name)
         self.succession = Succession(cluster, self.source)
         self.commits = self.rebalances = 0
+        self._from_the_first = from_the_first
+        self._joined = 0
         self._settled: dict[int, int] = {}  # partition → offset to commit
         self._committed: dict[int, int] = {}
         self._generation: int | None = None
         self._logged: dict[int, int] = {}  # partition → offset of our last change on the changelog
+        self._least: dict[int, int] = {}  # partition → an offset that its changelog is known to have had
         self._ticked = time.monotonic()
         self._taking = False  # a message waits for room
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,6 +119,12 @@ class FaustEngine:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self.app.stop(), STOP_SECONDS)
 
+    def forget(self) -> None:
+        """Commits nothing any more: offsets are of a topic that is no more."""
+        self._generation = None
+        self.work.revoke()
+        self._settled.clear()
+
     def crash(self) -> BaseException | None:
         """Why Faust has ended by itself, if it has."""
         if self.app.crashed:
@@ -132,7 +155,8 @@ class FaustEngine:
         await self.sender.send(messages)
 
     async def log_changes(self, partition: int, changes: Sequence[tuple[str, bytes]]) -> int:
-        """Raises: Displaced if others may have the partition by now, or have written to its changelog."""
+        """Raises: Displaced if others may have the partition by now, or have written to its changelog; MadeAnew if the
+        changelog is another by now: changes to state that it does not have are taken back from it."""
         if self.table is None:
             raise RuntimeError(f"stage {self.stage.name} has no state")
         self._trust(partition)
@@ -144,11 +168,16 @@ class FaustEngine:
         except TimeoutError as e:
             raise Displaced("the changelog could not be written for longer than a session") from e
         self._trust(partition)
+        if 0 <= last <= self._least.get(partition, -1):
+            if not await self.made_anew():
+                raise Displaced(f"brokers have lost the end of the changelog of partition {partition}")
+            await self.sender.log_changes(topic, partition, [(key, b"") for key, _ in changes])
+            raise MadeAnew(f"{topic} was deleted and made anew")
         before = self._logged.pop(partition, None)
         if before is not None and last - before > len(changes) and not self.sender.repeated:
             raise Displaced(f"another worker has written to the changelog of partition {partition}")
         if last >= 0:  # else the broker had it already, from an attempt whose answer was lost
-            self._logged[partition] = last
+            self._logged[partition] = self._least[partition] = last
         return last
 
     def stored(self, partition: int) -> Stored:
@@ -207,20 +236,43 @@ class FaustEngine:
         """State is recovered; messages come next."""
         generation = self.app.consumer_generation_id
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.source)
+        self._joined += 1
+        if self._joined == 1 and (self._from_the_first or not mine):
+            self._join_again()
         self._settled.clear()
         self._committed.clear()
         self._logged.clear()
         try:
-            await self.succession.begin(self.app.consumer, mine)
+            await self.succession.begin(self.app.consumer, mine, from_the_first=self._from_the_first)
         except Exception as e:
             self.work.fail(e)
             return
         if generation != self.app.consumer_generation_id:
             return  # and again
+        if self._from_the_first and self._joined > 1 and mine:
+            self._from_the_first = False
+            self._settled = {p: self.succession.following(p) or 0 for p in mine}  # committed in place of what is there
+        if self.table is not None:
+            self._least = {p: self._recovered(self.table, p) for p in mine}
         self.rebalances += 1
         self._generation = generation
         log.info("%s: partitions %s", self.stage.name, ", ".join(map(str, mine)) or "none")
         self.work.assign(mine)
+
+    @staticmethod
+    def _recovered(table: StateTable, partition: int) -> int:
+        """Offset on the changelog up to which state is recovered; -1 if there is none."""
+        at = table.data.persisted_offset(TP(table.changelog_topic.get_topic_name(), partition))
+        return -1 if at is None else at
+
+    def _join_again(self) -> None:
+        """Has partitions given out anew, if this is the member that the group's leader was before it was begun anew.
+
+        A static member that comes back is given what it had, without a rebalance, and nobody compares that with the
+        topic any more: a group that joined while the topic was away would have no partitions for good.
+        """
+        thread = cast(Any, self.app.consumer)._thread
+        thread.thread_loop.call_soon_threadsafe(thread._ensure_consumer()._coordinator.request_rejoin)
 
     # -- by the clock ------------------------------------------------------------------------------------------------
 

@@ -105,6 +105,12 @@ class Displaced(RasdError):
     reason = "displaced"
 
 
+class MadeAnew(RasdError):
+    """A topic is another than it was, under the same name: its offsets, and state with it, are others."""
+
+    reason = "made-anew"
+
+
 class Stored(Mapping[str, bytes]):
     """The stored state of one partition."""
 
@@ -120,7 +126,8 @@ class Engine(Protocol):
         """Returns when all are acknowledged by all copies in sync; waits while brokers are away. Raises: TooLarge."""
 
     async def log_changes(self, partition: int, changes: Sequence[tuple[str, bytes]]) -> int:
-        """Sends state's changes to the changelog; offset of the last one, acknowledged. Raises: Displaced."""
+        """Sends state's changes to the changelog; offset of the last one, acknowledged. Raises: Displaced,
+        MadeAnew."""
 
     def stored(self, partition: int) -> Stored: ...
 
@@ -473,7 +480,7 @@ class _Part:
         return out
 
     async def _settle(self, batch: list[tuple[Incoming, Made]]) -> None:
-        """Raises: _Refused, Displaced."""
+        """Raises: _Refused, Displaced, MadeAnew."""
         outputs = [(m.offset, outgoing) for m, made in batch for outgoing in self._outgoing(m, made)]
         changes = [(m.offset, change) for m, made in batch for change in (made.changes or {}).items()]
         if outputs:

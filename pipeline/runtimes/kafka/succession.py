@@ -56,8 +56,11 @@ class Succession:
     def end(self) -> None:
         self._next, self._sought, self._ahead = {}, {}, {}
 
-    async def begin(self, consumer: Any, partitions: Iterable[int]) -> None:
-        """Takes up these partitions where their group stands. consumer: Faust's. Raises: KafkaError."""
+    async def begin(self, consumer: Any, partitions: Iterable[int], *, from_the_first: bool = False) -> None:
+        """Takes up these partitions where their group stands, or at the first messages there are.
+
+        consumer: Faust's. Raises: KafkaError.
+        """
         self.end()
         tps = [TP(self.topic, p) for p in partitions]
         if not tps:
@@ -65,7 +68,7 @@ class Succession:
         committed: Mapping[TP, int | None] = {TP(*tp): at for tp, at in (await consumer.seek_to_committed()).items()}
         first, ends = await consumer.earliest_offsets(*tps), await consumer.highwaters(*tps)
         for tp in tps:
-            at = committed.get(tp)
+            at = None if from_the_first else committed.get(tp)
             if at is not None and at > (ends.get(tp) or 0):
                 log.warning("%s[%d] was made anew: its group stood at %d", *tp, at)
                 at = None

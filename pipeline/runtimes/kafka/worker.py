@@ -27,6 +27,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 from faust.exceptions import ConsistencyError
+from kafka.errors import KafkaError as KafkaPythonError
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError, RasdError, StorageError
@@ -35,8 +36,8 @@ from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.pool import Pool
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
 from pipeline.runtimes.kafka.health import Health
-from pipeline.runtimes.kafka.sinking_places import topics_of
-from pipeline.runtimes.kafka.stagework import StageWork
+from pipeline.runtimes.kafka.sinking_places import NoTopics, topics_of
+from pipeline.runtimes.kafka.stagework import Displaced, MadeAnew, StageWork
 from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog, same_partitions
 from pipeline.runtimes.kafka.state_folder import belongs_to, forget
 from pipeline.runtimes.kafka.state_room import has_room, out_of_room
@@ -53,6 +54,7 @@ LAG_SECONDS = 2.0
 CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the process gives up
 STOPPING_SECONDS = 3.5  # that an engine's end takes at worst, of the time to drain
 LEAVE_SECONDS = 1.0  # kept for leaving, of the time that a worker may take to stop
+SAME_TOPICS_SECONDS = 5.0  # between two looks at whether topics are still the same
 SLOTS = 64  # workers of one data folder
 
 
@@ -245,6 +247,9 @@ class _Running:
         self.shown: set[int] = set()
         self._counted = (0, 0)
         self._began: list[float] = []
+        self._crashed: list[float] = []
+        self._ids: dict[str, str] = {}  # of the topics that must stay the same, by our names
+        self._from_the_first = False  # what is committed is of a topic that is no more
         self._paused = False  # the disk was full; until messages are settled again
 
     async def run(self) -> None:
@@ -262,7 +267,9 @@ class _Running:
             self.crashes += 1
             now = time.monotonic()
             self._began = [t for t in self._began if now - t < WITHIN_SECONDS] + [now]
-            if len(self._began) > CRASHES:
+            if not isinstance(error, Displaced):  # which is no fault of the stage's, however often it happens
+                self._crashed = [t for t in self._crashed if now - t < WITHIN_SECONDS] + [now]
+            if len(self._crashed) > CRASHES:
                 raise RasdError(f"{self.stage.name} crashes again and again: {error!r}", reason="crashed") from error
             if isinstance(error, ConsistencyError):  # brokers have lost the end of the changelog
                 forget(self._folder)
@@ -295,23 +302,59 @@ class _Running:
     def _folder(self) -> Path:
         return self.worker.place.folder / self.stage.name
 
-    async def _state_is_of_this_changelog(self) -> None:
-        """Raises: NoBrokers, NoTopics, Unreachable; StorageError if partitions were added meanwhile."""
-        cluster, reads = self.worker.cluster, self.stage.reads.name
-        name = cluster.ours(changelog_of(cluster, self.stage))
-        found = await asyncio.to_thread(topics_of, cluster, [name, reads])
-        same_partitions(cluster, self.stage, len(found[name].partitions), len(found[reads].partitions))
-        belongs_to(self._folder, found[name].id)
+    async def _look_at_topics(self) -> None:
+        """Learns which topics there are, makes the changelog if it is gone, and drops state that is another's.
+
+        Raises: NoBrokers, NoTopics, Unreachable; StorageError if partitions were added meanwhile.
+        """
+        cluster, stage = self.worker.cluster, self.stage
+        reads = (await asyncio.to_thread(topics_of, cluster, [stage.reads.name]))[stage.reads.name]
+        ids = {stage.reads.name: reads.id}
+        if stage.view is not None:
+            name = cluster.ours(changelog_of(cluster, stage))
+            try:
+                found = await asyncio.to_thread(topics_of, cluster, [name])
+            except NoTopics:
+                await ensure_changelog(self.worker.config, cluster, stage, len(reads.partitions))
+                found = await asyncio.to_thread(topics_of, cluster, [name])
+            same_partitions(cluster, stage, len(found[name].partitions), len(reads.partitions))
+            belongs_to(self._folder, found[name].id)
+            ids[name] = found[name].id
+        self._from_the_first |= self._ids.get(stage.reads.name, reads.id) != reads.id
+        self._ids = ids
+
+    async def _made_anew(self) -> list[str]:
+        """Topics, by their names there, that are others than when the engine began; none where nobody tells."""
+        cluster = self.worker.cluster
+        try:
+            found = await asyncio.to_thread(topics_of, cluster, list(self._ids))
+        except (KafkaPythonError, StorageError):
+            return []  # away, or deleted and not made yet: whoever reads and writes tells of it
+        return [cluster.topic(name) for name, known in self._ids.items() if found[name].id != known]
+
+    async def _watch_topics(self, work: StageWork) -> None:
+        """Sees that a topic was deleted and made anew: its offsets are others, and nothing else tells."""
+        while True:
+            await asyncio.sleep(SAME_TOPICS_SECONDS)
+            if anew := await self._made_anew():
+                work.fail(MadeAnew(f"{' and '.join(anew)} was deleted and made anew"))
+                return
 
     async def _once(self) -> BaseException | None:
         """One engine from start to end; None if it was told to stop."""
         worker, config = self.worker, self.worker.config
         try:
-            if self.stage.view is not None and not await worker.or_stop(self._state_is_of_this_changelog()):
+            if not await worker.or_stop(self._look_at_topics()):
                 return None
         except Exception as e:
             return e
-        engine = FaustEngine(worker.cluster, self.stage, worker.place)
+        engine = FaustEngine(
+            worker.cluster,
+            self.stage,
+            worker.place,
+            made_anew=self._made_anew,
+            from_the_first=self._from_the_first,
+        )
         work = StageWork(
             self.stage,
             engine,
@@ -327,6 +370,7 @@ class _Running:
         self.engine, self.work, self._counted = engine, work, (0, 0)
         error: BaseException | None = None
         starting = asyncio.create_task(engine.start())
+        watching = asyncio.create_task(self._watch_topics(work))
         try:
             error = await self._until_over(engine, work, starting)
             if error is None:
@@ -335,7 +379,12 @@ class _Running:
                 self.clean = not work.held
         finally:
             starting.cancel()
+            watching.cancel()
+            if isinstance(error, MadeAnew):
+                engine.forget()
             await engine.stop()
+            if engine.commits:
+                self._from_the_first = False
             self.what.update(work.tally.what)
             self.work = self.engine = None
         if error is not None:  # what its frames hold keeps the databases open, which the next engine opens

@@ -24,7 +24,7 @@ from pipeline.log.kafka.clients import cluster_of
 from pipeline.runtimes.kafka import worker
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place, faust_app
 from pipeline.runtimes.kafka.health import Health
-from pipeline.runtimes.kafka.stagework import Displaced, StageWork
+from pipeline.runtimes.kafka.stagework import Displaced, MadeAnew, StageWork
 from pipeline.runtimes.kafka.state import OPTIONS, PartitionedStore, StateTable, StoredPartition
 from pipeline.runtimes.kafka.state_changelog import TABLE, changelog_of
 from pipeline.runtimes.kafka.worker import place_of, stages_named
@@ -238,6 +238,36 @@ def test_another_writers_changelog_record_is_noticed(tmp_path: Path, monkeypatch
         assert await engine.log_changes(0, [("a", b"1"), ("b", b"2")]) == 12
         with pytest.raises(Displaced, match="another worker"):
             await engine.log_changes(0, [("c", b"1")])
+
+    asyncio.run(job())
+
+
+@pytest.mark.parametrize("anew", [["dedupe-state-changelog"], []])
+def test_changes_are_taken_back_from_a_changelog_that_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: list[str]
+) -> None:
+    """They belong to state that it does not have; where brokers have only lost its end, they stay."""
+
+    async def job() -> None:
+        async def made_anew() -> list[str]:
+            return anew
+
+        engine = FaustEngine(cluster_of(settings(tmp_path)), DEDUPE, Place("me", tmp_path), made_anew=made_anew)
+        engine.work = StageWork(DEDUPE, engine)
+        engine._generation = engine.app.consumer_generation_id = 1
+        engine.work.parts = {0: object()}  # type: ignore[dict-item]
+        sent: list[list[tuple[str, bytes]]] = []
+        offsets = iter([10, 1, 3])
+
+        async def send(topic: str, partition: int, changes: list[tuple[str, bytes]]) -> int:
+            sent.append(changes)
+            return next(offsets)
+
+        monkeypatch.setattr(engine.sender, "log_changes", send)
+        await engine.log_changes(0, [("a", b"1")])
+        with pytest.raises(MadeAnew if anew else Displaced):
+            await engine.log_changes(0, [("a", b"2"), ("b", b"2")])
+        assert sent[2:] == ([[("a", b""), ("b", b"")]] if anew else [])
 
     asyncio.run(job())
 

@@ -171,4 +171,4 @@ def test_partitions_that_were_added_meanwhile_end_it_in_plain_words(site: Callab
         cluster=one.cluster, place=Place("one", one.config.data_dir), pool_for=lambda stage: None
     )
     with pytest.raises(StorageError, match=r"has 1 partitions, .*articles has 2"):
-        asyncio.run(_Running(worker, FLOW[0])._state_is_of_this_changelog())
+        asyncio.run(_Running(worker, FLOW[0])._look_at_topics())
