@@ -55,6 +55,7 @@ CRASHES, WITHIN_SECONDS = 8, 120.0  # crashes of one stage beyond which the proc
 STOPPING_SECONDS = 3.5  # that an engine's end takes at worst, of the time to drain
 LEAVE_SECONDS = 1.0  # kept for leaving, of the time that a worker may take to stop
 SAME_TOPICS_SECONDS = 5.0  # between two looks at whether topics are still the same
+SILENT_SECONDS = 15.0  # without an answer about topics, after which a stage does not count as ready
 SLOTS = 64  # workers of one data folder
 
 
@@ -248,6 +249,7 @@ class _Running:
         self._counted = (0, 0)
         self._began: list[float] = []
         self._crashed: list[float] = []
+        self._heard = 0.0  # when brokers last told of the stage's topics
         self._ids: dict[str, str] = {}  # of the topics that must stay the same, by our names
         self._from_the_first = False  # what is committed is of a topic that is no more
         self._paused = False  # the disk was full; until messages are settled again
@@ -320,6 +322,7 @@ class _Running:
             same_partitions(cluster, stage, len(found[name].partitions), len(reads.partitions))
             belongs_to(self._folder, found[name].id)
             ids[name] = found[name].id
+        self._heard = time.monotonic()
         self._from_the_first |= self._ids.get(stage.reads.name, reads.id) != reads.id
         self._ids = ids
 
@@ -330,6 +333,7 @@ class _Running:
             found = await asyncio.to_thread(topics_of, cluster, list(self._ids))
         except (KafkaPythonError, StorageError):
             return []  # away, or deleted and not made yet: whoever reads and writes tells of it
+        self._heard = time.monotonic()
         return [cluster.topic(name) for name, known in self._ids.items() if found[name].id != known]
 
     async def _watch_topics(self, work: StageWork) -> None:
@@ -410,11 +414,16 @@ class _Running:
     # -- how it stands -----------------------------------------------------------------------------------------------
 
     def ready(self) -> bool:
+        """Whether it takes messages, as far as brokers have answered of late."""
+        silent = time.monotonic() - self._heard > max(SILENT_SECONDS, self.worker.cluster.session_seconds)
+        return self._has_opened() and not silent
+
+    def _has_opened(self) -> bool:
         return self.engine is not None and self.engine.rebalances > 0 and self.work is not None and self.work.is_ready()
 
     def idle(self, seconds: float) -> bool:
         work, engine = self.work, self.engine
-        if work is None or engine is None or not self.ready() or work.held:
+        if work is None or engine is None or not self._has_opened() or work.held:
             return False
         return time.monotonic() - work.moved > seconds and engine.caught_up()
 

@@ -328,3 +328,17 @@ def test_a_broker_that_goes_away_while_the_changelog_is_looked_for_is_asked_agai
         asyncio.run(job())
     assert asked == [2, 2, 2]
     assert "went away" in caplog.text
+
+
+def test_a_stage_is_ready_only_while_brokers_answer(tmp_path: Path) -> None:
+    async def job() -> None:
+        stands: Any = SimpleNamespace(cluster=cluster_of(settings(tmp_path)), pool_for=lambda stage: None)
+        running = worker._Running(stands, DEDUPE)
+        opened: Any = SimpleNamespace(rebalances=1, is_ready=lambda: True)
+        running.engine = running.work = opened
+        running._heard = time.monotonic()
+        assert running.ready()
+        running._heard -= 16
+        assert not running.ready()
+
+    asyncio.run(job())
