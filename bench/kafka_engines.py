@@ -32,7 +32,8 @@ from pipeline.log.kafka.clients import HEADROOM, Cluster, cluster_of
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.records import Article, Outcome, Verdict
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
-from pipeline.runtimes.kafka.stagework import Incoming, Outgoing, StageWork, Stored
+from pipeline.runtimes.kafka.stage_engine import Incoming, Outgoing, Stored
+from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.runtimes.kafka.state import OPTIONS, StoredPartition
 from pipeline.runtimes.kafka.state_changelog import changelog_of, ensure_changelog
 from pipeline.runtimes.kafka.worker_sender import Sender, connection, new_producer

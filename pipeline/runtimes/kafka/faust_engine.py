@@ -26,7 +26,8 @@ from yarl import URL
 from pipeline.flow import Stage
 from pipeline.log.kafka.clients import HEADROOM, Cluster
 from pipeline.runtimes.kafka.faust_records import read_any_header
-from pipeline.runtimes.kafka.stagework import Displaced, Incoming, MadeAnew, Outgoing, StageWork, Stored
+from pipeline.runtimes.kafka.stage_engine import Displaced, Incoming, MadeAnew, Outgoing, Stored
+from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.runtimes.kafka.state import PartitionedStore, StateTable
 from pipeline.runtimes.kafka.state_changelog import TABLE
 from pipeline.runtimes.kafka.succession import Succession

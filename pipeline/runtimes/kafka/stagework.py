@@ -11,7 +11,6 @@ When partitions are taken away all that is under way is dropped, without a word 
 
 from __future__ import annotations
 
-import abc
 import asyncio
 import base64
 import contextlib
@@ -20,10 +19,10 @@ import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from pipeline import wire
 from pipeline.errors import RasdError, Stalled
@@ -32,6 +31,7 @@ from pipeline.log import Message
 from pipeline.log.kafka.headers import TRACE, event_time, header, headers, schema_of
 from pipeline.pool import Pool, result
 from pipeline.records import Reject
+from pipeline.runtimes.kafka.stage_engine import Engine, Incoming, Meter, Outgoing, Stored, TooLarge
 from pipeline.runtimes.turns import CHUNK, Overlay, given_up, reject_of
 from pipeline.topics import REJECTS
 
@@ -40,44 +40,6 @@ HELD_BYTES = 64_000_000  # of messages under way in a stage, beyond which nothin
 LONGEST_KEY = 200  # characters of a key that is kept with a message that must be cut
 BREATH_SECONDS = 0.05  # a stage in the loop lets others run after so long
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A message as the broker gives it; topic by our name. timestamp: in ms."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    timestamp: int = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes that it holds, about."""
-        return len(self.value or b"") + len(self.key or b"") + sum(len(v or b"") for _, v in self.headers)
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to be sent; topic by our name. Without a key it goes to partition 0."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: Sequence[tuple[str, bytes]]
-
-
-class TooLarge(RasdError):
-    """The broker does not take a message of this size. at: its place among those sent together."""
-
-    reason = "too-large"
-
-    def __init__(self, message: str, at: int) -> None:
-        super().__init__(message)
-        self.at = at
 
 
 class _Refused(RasdError):
@@ -97,50 +59,6 @@ def _refused_by(rows: Sequence[tuple[int, object]]) -> Iterator[None]:
         yield
     except TooLarge as e:
         raise _Refused(str(e), rows[e.at][0]) from e
-
-
-class Displaced(RasdError):
-    """Others may have this worker's partitions by now: it must join its group again before it writes on."""
-
-    reason = "displaced"
-
-
-class MadeAnew(RasdError):
-    """A topic is another than it was, under the same name: its offsets, and state with it, are others."""
-
-    reason = "made-anew"
-
-
-class Stored(Mapping[str, bytes]):
-    """The stored state of one partition."""
-
-    @abc.abstractmethod
-    def put(self, changes: Mapping[str, bytes], offset: int) -> None:
-        """Stores changes, and with them that the changelog is known up to `offset`."""
-
-
-class Engine(Protocol):
-    """What carries messages for a stage."""
-
-    async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Returns when all are acknowledged by all copies in sync; waits while brokers are away. Raises: TooLarge."""
-
-    async def log_changes(self, partition: int, changes: Sequence[tuple[str, bytes]]) -> int:
-        """Sends state's changes to the changelog; offset of the last one, acknowledged. Raises: Displaced,
-        MadeAnew."""
-
-    def stored(self, partition: int) -> Stored: ...
-
-    def ack(self, partition: int, following: int) -> None:
-        """All before offset `following` may be committed."""
-
-
-class Meter(Protocol):
-    """Where a stage counts; `Health` is one."""
-
-    def count(self, name: str, n: float = 1, **labels: object) -> None: ...
-    def gauge(self, name: str, value: float, **labels: object) -> None: ...
-    def observe(self, name: str, seconds: float, **labels: object) -> None: ...
 
 
 @dataclass(slots=True)

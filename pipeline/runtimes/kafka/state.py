@@ -22,7 +22,7 @@ from faust.stores.rocksdb import Store
 from yarl import URL
 
 from pipeline.errors import RasdError
-from pipeline.runtimes.kafka.stagework import Stored
+from pipeline.runtimes.kafka.stage_engine import Stored
 
 log = logging.getLogger("rasd.worker")
 #: Small databases, many of them: one per partition.

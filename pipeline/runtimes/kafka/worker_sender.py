@@ -23,7 +23,7 @@ from pipeline.errors import RasdError
 from pipeline.log.kafka.clients import HEADROOM, Cluster
 from pipeline.log.kafka.door import trouble
 from pipeline.log.partition import partition_of
-from pipeline.runtimes.kafka.stagework import Outgoing, TooLarge
+from pipeline.runtimes.kafka.stage_engine import Outgoing, TooLarge
 
 log = logging.getLogger("rasd.worker")
 LINGER_MS = 5

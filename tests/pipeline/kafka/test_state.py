@@ -24,11 +24,14 @@ from pipeline.log.kafka.clients import cluster_of
 from pipeline.runtimes.kafka import worker
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place, faust_app
 from pipeline.runtimes.kafka.health import Health
-from pipeline.runtimes.kafka.stagework import Displaced, MadeAnew, StageWork
+from pipeline.runtimes.kafka.stage_engine import Displaced, MadeAnew
+from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.runtimes.kafka.state import OPTIONS, PartitionedStore, StateTable, StoredPartition
 from pipeline.runtimes.kafka.state_changelog import TABLE, changelog_of
-from pipeline.runtimes.kafka.worker import place_of, stages_named
+from pipeline.runtimes.kafka.worker import Worker, stages_named
+from pipeline.runtimes.kafka.worker_place import place_of
 from pipeline.runtimes.kafka.worker_sender import connection
+from pipeline.runtimes.kafka.worker_stage import StageRunner
 
 DEDUPE, EXTRACT = FLOW
 
@@ -323,7 +326,7 @@ def test_a_broker_that_goes_away_while_the_changelog_is_looked_for_is_asked_agai
     with place_of(config) as place, Health("", "worker") as health:
 
         async def job() -> None:
-            await worker._Worker(config, cluster_of(config), [DEDUPE], place, health, None)._topics()
+            await Worker(config, cluster_of(config), [DEDUPE], place, health, None)._topics()
 
         asyncio.run(job())
     assert asked == [2, 2, 2]
@@ -333,7 +336,7 @@ def test_a_broker_that_goes_away_while_the_changelog_is_looked_for_is_asked_agai
 def test_a_stage_is_ready_only_while_brokers_answer(tmp_path: Path) -> None:
     async def job() -> None:
         stands: Any = SimpleNamespace(cluster=cluster_of(settings(tmp_path)), pool_for=lambda stage: None)
-        running = worker._Running(stands, DEDUPE)
+        running = StageRunner(stands, DEDUPE)
         opened: Any = SimpleNamespace(rebalances=1, is_ready=lambda: True)
         running.engine = running.work = opened
         running._heard = time.monotonic()

@@ -158,7 +158,7 @@ def test_partitions_that_were_added_meanwhile_end_it_in_plain_words(site: Callab
     """Without that it would begin anew without end: brokers know no such partition of the changelog."""
     from pipeline.flow import FLOW
     from pipeline.runtimes.kafka.faust_engine import Place
-    from pipeline.runtimes.kafka.worker import _Running
+    from pipeline.runtimes.kafka.worker_stage import StageRunner
 
     one = site(1)
     one.run()
@@ -171,4 +171,4 @@ def test_partitions_that_were_added_meanwhile_end_it_in_plain_words(site: Callab
         cluster=one.cluster, place=Place("one", one.config.data_dir), pool_for=lambda stage: None
     )
     with pytest.raises(StorageError, match=r"has 1 partitions, .*articles has 2"):
-        asyncio.run(_Running(worker, FLOW[0])._look_at_topics())
+        asyncio.run(StageRunner(worker, FLOW[0])._look_at_topics())

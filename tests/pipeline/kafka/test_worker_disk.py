@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import load
-from pipeline.runtimes.kafka import worker as worker_module
+from pipeline.runtimes.kafka import worker_stage
 from pipeline.runtimes.kafka.state_room import has_room, out_of_room
 from tests.pipeline.kafka.worker_site import Embedded, Site
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_no_crash_and_is_said_once(
         config = load(data=tmp_path, environ={"RASD_RUN_PAUSE_SECONDS": "0.01"})
         place = SimpleNamespace(folder=tmp_path)
         worker: Any = SimpleNamespace(config=config, place=place, stop=asyncio.Event(), pool_for=lambda stage: None)
-        running = worker_module._Running(worker, FLOW[0])
+        running = worker_stage.StageRunner(worker, FLOW[0])
         came: Iterator[BaseException | None] = iter([FULL] * 12 + [None])
 
         async def once() -> BaseException | None:
@@ -65,7 +65,7 @@ def test_a_full_disk_is_no_crash_and_is_said_once(
         await running.run()
         return running
 
-    monkeypatch.setattr(worker_module, "has_room", lambda folder: True)
+    monkeypatch.setattr(worker_stage, "has_room", lambda folder: True)
     with caplog.at_level(logging.WARNING, "rasd.worker"):
         assert asyncio.run(run()).crashes == 0
     assert [r.getMessage() for r in caplog.records] == [

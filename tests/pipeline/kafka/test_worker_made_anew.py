@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pipeline.log import Message
-from pipeline.runtimes.kafka import worker as worker_module
-from pipeline.runtimes.kafka.stagework import Displaced
+from pipeline.runtimes.kafka import worker_stage
+from pipeline.runtimes.kafka.stage_engine import Displaced
 from tests.pipeline.kafka.worker_site import Embedded, Site
 
 pytestmark = pytest.mark.kafka
@@ -92,7 +92,7 @@ def test_to_be_displaced_is_no_crash_however_often_it_happens(monkeypatch: pytes
 
     async def run() -> int:
         worker: Any = SimpleNamespace(stop=asyncio.Event(), pool_for=lambda stage: None, or_stop=lambda job: job)
-        running = worker_module._Running(worker, FLOW[0])
+        running = worker_stage.StageRunner(worker, FLOW[0])
         left = [Displaced("this process stood still for 5 s")] * 10
 
         async def once() -> BaseException | None:
@@ -103,7 +103,7 @@ def test_to_be_displaced_is_no_crash_however_often_it_happens(monkeypatch: pytes
 
         monkeypatch.setattr(running, "_once", once)
         monkeypatch.setattr(running, "_brokers", lambda: asyncio.sleep(0))
-        monkeypatch.setattr(worker_module.asyncio, "wait_for", at_once)
+        monkeypatch.setattr(worker_stage.asyncio, "wait_for", at_once)
         await running.run()
         return running.crashes
 

@@ -19,7 +19,7 @@ from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.log.partition import partition_of
 from pipeline.runtimes.kafka import worker_sender
-from pipeline.runtimes.kafka.stagework import Outgoing, TooLarge
+from pipeline.runtimes.kafka.stage_engine import Outgoing, TooLarge
 from pipeline.runtimes.kafka.worker_sender import Sender
 
 pytestmark = pytest.mark.kafka

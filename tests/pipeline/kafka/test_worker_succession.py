@@ -21,7 +21,8 @@ from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.records import Article
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
-from pipeline.runtimes.kafka.stagework import Incoming, StageWork
+from pipeline.runtimes.kafka.stage_engine import Incoming
+from pipeline.runtimes.kafka.stagework import StageWork
 from tests.builders import article
 
 pytestmark = pytest.mark.kafka
