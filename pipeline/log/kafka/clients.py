@@ -51,6 +51,9 @@ class Cluster:
 
     def producer(self) -> dict[str, Any]:
         """Idempotent, acknowledged by all copies in sync; messages up to the limit."""
+        from pipeline.log.kafka.snappy import use_cramjam
+
+        use_cramjam()
         return {
             **self.common(),
             "acks": "all",
@@ -61,10 +64,13 @@ class Cluster:
         }
 
     def consumer(self) -> dict[str, Any]:
-        """Offsets are committed by hand, after the work; from the beginning where there is none."""
+        """Offsets are committed by hand, after the work; from the beginning where there is none. Messages of a
+        transaction are read once it is committed."""
         from pipeline.log.kafka.any_header import read_any_header
+        from pipeline.log.kafka.snappy import use_cramjam
 
         read_any_header()
+        use_cramjam()
         return {
             **self.common(),
             "enable_auto_commit": False,

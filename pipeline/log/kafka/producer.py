@@ -9,6 +9,8 @@ numbers no longer fit; it then goes on with the later batches of the partition, 
 - on any other failure the connection is closed from within the failure's callback, before its thread sends anything
   else, and everything not yet acknowledged is sent again in order over a new one. What was written but not acknowledged
   by then stands twice: readers know repeated records (at least once).
+- a record is stamped with the time when it is given to a connection, so that one that brokers refuse for its time
+  (4.0: an hour ahead of theirs) goes out once our clock is right.
 - a record that brokers will never take (too large) fails alone, and so does everything where waiting cannot help (no
   such topic, no permission).
 """
@@ -54,7 +56,6 @@ class _Record:
     value: bytes
     partition: int | None
     headers: list[tuple[str, bytes]]
-    written: int
     future: Future[Written] = field(default_factory=Future)
 
     @property
@@ -88,6 +89,8 @@ class Producer:
         self._closed = self._said = False
         self._heard, self._said_at = clock.monotonic(), 0.0
         self._missing_since: float | None = None
+        self._failures = 0  # since the last acknowledgement
+        self._why = ""  # the last of them
         self._ended = threading.Event()
         need_library()
         self._keeper = threading.Thread(target=self._keep, name="rasd-kafka-producer", daemon=True)
@@ -120,7 +123,6 @@ class Producer:
             value=value,
             partition=0 if partition is None and key is None else partition,
             headers=headers(schema, time, trace),
-            written=int(clock.time() * 1000),
         )
         record.future.set_running_or_notify_cancel()  # it cannot be called back any more
         with self._lock:
@@ -231,7 +233,7 @@ class Producer:
                 key=record.key,
                 headers=record.headers,
                 partition=record.partition,
-                timestamp_ms=record.written,
+                timestamp_ms=int(clock.time() * 1000),
             )
         except (KafkaError, ValueError) as e:
             if _is_for_good(e):
@@ -281,6 +283,7 @@ class Producer:
     def _acknowledged(self, record: _Record, metadata: Any) -> None:
         with self._lock:
             self._heard = clock.monotonic()
+            self._failures, self._why = 0, ""
             ours = self._settle(record)
         if ours:
             record.future.set_result((metadata.partition, metadata.offset))
@@ -294,6 +297,7 @@ class Producer:
                 refused = self._refuse(record, error)
             else:
                 log.debug("sending again: %s: %s", type(error).__name__, error)
+                self._failures, self._why = self._failures + 1, _in_words(error)
             self._break()
         if refused is not None:
             record.future.set_exception(refused)
@@ -311,6 +315,13 @@ class Producer:
     # -- the keeper: connects, learns topics, hands over what waits --------------------------------------------------
 
     def _keep(self) -> None:
+        try:
+            self._keep_on()
+        except Exception as e:  # else whoever waits for an acknowledgement would wait for ever
+            log.debug("the producer cannot go on", exc_info=True)
+            self._give_up(StorageError(f"{named(self.cluster)}: {type(e).__name__}: {e}", reason="broken"))
+
+    def _keep_on(self) -> None:
         while True:
             with self._lock:
                 if not (self._closed or self._pending or self._broken):
@@ -327,6 +338,8 @@ class Producer:
             if closed:
                 return
             self._watch()
+            if needed and self._failures > 1:
+                self._ended.wait(AGAIN_SECONDS)
             if needed and not self._ready(topics):
                 self._ended.wait(AGAIN_SECONDS)
 
@@ -408,7 +421,8 @@ class Producer:
     def _say_silent(self) -> None:
         if not self._said:
             self._said, self._said_at = True, clock.monotonic()
-            log.warning("%s: no acknowledgement. Nothing is lost; waiting and trying again", named(self.cluster))
+            why = f" ({self._why})" if self._why else ""
+            log.warning("%s: no acknowledgement%s. Nothing is lost; waiting and trying again", named(self.cluster), why)
 
 
 def _end(kafka: Any) -> None:
@@ -423,13 +437,9 @@ def _is_for_good(error: Exception) -> bool:
     """True for what is wrong with the one message."""
     from kafka import errors
 
-    return isinstance(
+    return not _is_of_time(error) and isinstance(
         error,
-        errors.MessageSizeTooLargeError
-        | errors.RecordListTooLargeError
-        | errors.InvalidRecordError
-        | errors.InvalidTimestampError
-        | ValueError,
+        errors.MessageSizeTooLargeError | errors.RecordListTooLargeError | errors.InvalidRecordError | ValueError,
     )
 
 
@@ -438,6 +448,20 @@ def _reason(error: Exception) -> str:
 
     large = isinstance(error, errors.MessageSizeTooLargeError | errors.RecordListTooLargeError)
     return "too-large" if large else "refused"
+
+
+def _is_of_time(error: Exception) -> bool:
+    """True for a time that brokers do not accept; of a batch of several they say it in the words of another error."""
+    from kafka import errors
+
+    refused = isinstance(error, errors.InvalidRecordError) and "timestamp" in str(error).lower()
+    return refused or isinstance(error, errors.InvalidTimestampError)
+
+
+def _in_words(error: Exception) -> str:
+    if _is_of_time(error):
+        return "brokers refuse our time: is this machine's clock right?"
+    return type(error).__name__
 
 
 def _fault(error: Exception, servers: str) -> StorageError | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from kafka import KafkaConsumer, TopicPartition, errors
 
 from pipeline.config import Config, load
 from pipeline.errors import StorageError, StoragePaused, Unusable
+from pipeline.log.kafka import producer as sending
 from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.log.kafka.door import admin
 from pipeline.log.kafka.headers import header
 from pipeline.log.kafka.producer import Producer
+from pipeline.log.kafka.reader import KafkaLog
 from pipeline.log.kafka.topics import ensure_topics
 from pipeline.log.partition import partition_of
 from pipeline.runtimes.turns import Stopped
@@ -137,6 +140,34 @@ def test_a_late_acknowledgement_of_the_closed_connection_counts(scripted: Script
     assert two.result(1) == (0, 7)
 
 
+@pytest.mark.kafka
+def test_a_clock_that_is_ahead_is_waited_out_and_told(
+    kafka_config: ConfigOf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = kafka_config()
+    ensure_topics(config)
+    ahead = [7_200]
+    skewed = SimpleNamespace(time=lambda: time.time() + ahead[0], monotonic=time.monotonic)
+    monkeypatch.setattr(sending, "clock", skewed)
+    monkeypatch.setattr(sending, "SILENCE_SECONDS", 3.0)
+    with Producer(cluster_of(config)) as producer:
+        futures = _send(producer, b"1", b"2")
+        _until(lambda: "is this machine's clock right?" in caplog.text, 20)
+        assert producer._connections < 8, "it does not try without pause"
+        ahead[0] = 0
+        assert [f.result(10)[1] for f in futures] == [0, 1]
+    assert caplog.text.count("no acknowledgement") == 1
+
+
+def test_what_nobody_foresaw_ends_who_waits(scripted: Scripted) -> None:
+    scripted.refusals.append(RuntimeError("no such thing"))
+    (sent,) = _send(scripted, b"1")
+    with pytest.raises(StorageError, match="RuntimeError: no such thing"):
+        sent.result(5)
+    with pytest.raises(StorageError, match="no such thing"):
+        _send(scripted, b"2")
+
+
 def test_brokers_that_do_not_answer_are_asked_again_and_that_is_said_once(
     scripted: Scripted, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +283,7 @@ def test_messages_stand_in_the_partition_of_their_key_with_their_headers(kafka_c
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("compression", ["none", "zstd", "lz4"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_order_holds_and_nothing_is_missing_under_load(kafka_config: ConfigOf, compression: str) -> None:
     config = kafka_config(kafka_partitions=2, kafka_compression=compression)
     ensure_topics(config)
@@ -339,3 +370,23 @@ def _many(producer: Producer, count: int) -> None:
     for i in range(count):
         producer.send(EVENTS, f"k{i % 5}", b"%d" % i, schema=SCHEMA)
         time.sleep(0.001)
+
+
+@pytest.mark.kafka
+def test_answers_that_are_lost_and_connections_that_are_cut_leave_no_gap_and_nothing_twice(
+    kafka_jars: Path, tmp_path: Path
+) -> None:
+    with Brokers(kafka_jars, proxied=1) as brokers:
+        (way,) = brokers.ways
+        ensure_topics(config_on(brokers.servers, "rasd.", tmp_path))
+        sent: list[bytes] = []
+        with Producer(cluster_of(config_on(way.servers, "rasd.", tmp_path))) as producer:
+            for fault in (way.go, way.lose_answers, way.go, way.reset, way.hold, way.go, way.reset, way.reset):
+                fault()
+                for _ in range(20):
+                    sent.append(b"%d" % len(sent))
+                    producer.send(EVENTS, "k", sent[-1], schema=SCHEMA)
+                    time.sleep(0.03)
+            producer.flush(60)
+        with KafkaLog(cluster_of(config_on(brokers.servers, "rasd.", tmp_path))) as log:
+            assert [m.value for m in log.scan(EVENTS)] == sent
