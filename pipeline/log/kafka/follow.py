@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import RasdError
-from pipeline.log.kafka.clients import unstick
 from pipeline.log.kafka.door import Unreachable, named, trouble
 from pipeline.log.kafka.groups import GroupBusy, Groups
-from pipeline.log.kafka.joining import keep_joined
+from pipeline.log.kafka.identities import Identities, read_anew
+from pipeline.log.kafka.joining import poll
 from pipeline.log.where import Where
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.log.kafka.clients import Cluster
 
 log = logging.getLogger("rasd.kafka")
-POLL_MS = 500  # the longest wait in one poll; a message ends it at once
+POLL_SECONDS = 0.5  # the longest wait in one poll; a message ends it at once
 LOOK_SECONDS = 2.0  # between two looks at whether the brokers are there, and at the topic's partitions
 PATIENCE_SECONDS = 30.0  # for brokers that went away, where nobody follows
 BOOT_SECONDS = 3.0
@@ -57,6 +57,7 @@ class Following:
         self._done: dict[TopicPartition, int] = {}  # behind what was given out
         self._away: float | None = None
         self._looked = time.monotonic()
+        self._identities = Identities()
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +73,10 @@ class Following:
 
         self._begin()
         while True:
+            if self._identities.made_anew(self._consumer):
+                self._begin_anew()
             try:
-                keep_joined(self._consumer)
-                unstick(self._consumer)
-                self._take(self._consumer.poll(POLL_MS))
+                self._take(poll(self._consumer, POLL_SECONDS))
             except KafkaError as e:
                 self._troubled(e)
             yield self._ready()
@@ -227,10 +228,19 @@ class Following:
             if not self._follow:
                 self._end_earlier()
 
+    def _begin_anew(self) -> None:
+        """The topic is another one: offsets of the old one mean nothing there."""
+        log.warning("topic %s was made anew; reading from its beginning", self._name)
+        self._at = dict.fromkeys(self._at, 0)
+        self._ends.clear()
+        self._done.clear()
+        read_anew(self._consumer, {self._name})
+
     def _forget(self) -> None:
         """Nothing of the topic is there any more; should it come back, it begins anew."""
         self._at.clear()
         self._ends.clear()
+        self._identities = Identities()
         self._consumer.unsubscribe()
 
     @contextlib.contextmanager

@@ -25,8 +25,9 @@ from kafka.structs import OffsetAndMetadata
 from pipeline import wire
 from pipeline.errors import RasdError
 from pipeline.flow import Failure
-from pipeline.log.kafka.clients import Cluster, unstick
-from pipeline.log.kafka.joining import keep_joined
+from pipeline.log.kafka.clients import Cluster
+from pipeline.log.kafka.identities import Identities, read_anew
+from pipeline.log.kafka.joining import poll
 from pipeline.log.kafka.reader import message_of
 from pipeline.records import Entry, Reject
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
@@ -83,7 +84,7 @@ class Entries:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rasd-entries", daemon=True)
-        self._listener = _Listener()
+        self._listener, self._identities = _Listener(), Identities()
         self._flight: _Batch | None = None
         self._pending: dict[TopicPartition, int] = {}  # durable on the other side, to be committed
         self._next: dict[TopicPartition, int] = {}  # where reading goes on
@@ -173,9 +174,9 @@ class Entries:
         busy = self._flight is not None
         if busy:
             consumer.pause(*consumer.assignment())
-        keep_joined(consumer)
-        unstick(consumer)
-        polled = consumer.poll(timeout_ms=0 if busy else int(POLL_SECONDS * 1000), max_records=self._batch)
+        if self._identities.made_anew(consumer):
+            self._begin_anew(consumer)
+        polled = poll(consumer, 0.0 if busy else POLL_SECONDS, self._batch)
         if self._listener.moved():
             self._moved(consumer)
         if busy:  # of partitions that were given to us just now
@@ -183,6 +184,15 @@ class Entries:
                 consumer.seek(at, records[0].offset)
             return []
         return [record for records in polled.values() for record in records]
+
+    def _begin_anew(self, consumer: KafkaConsumer) -> None:
+        """The topic is another one: what is under way has no offset there."""
+        log.warning("entries: the topic was made anew: reading from its beginning")
+        if self._flight is not None:
+            self._flight.following.clear()
+        self._pending.clear()
+        self._next.clear()
+        read_anew(consumer, {self.cluster.topic(ENTRIES.name)})
 
     def _moved(self, consumer: KafkaConsumer) -> None:
         """Partitions were given out anew: what others may have now is not ours to commit."""
@@ -261,7 +271,7 @@ class Entries:
                 known = False
                 continue
             stands = self._next.get(at)
-            if stands is None:
+            if stands is None or (stands < end and self._flight is None):
                 stands = self._stands(consumer, at)
             lag = max(0, end - stands)
             behind += lag
@@ -273,7 +283,7 @@ class Entries:
         self._caught_up = self._joined and known and not behind and self._flight is None and not self._pending
 
     def _stands(self, consumer: KafkaConsumer, at: TopicPartition) -> int:
-        """Where reading begins in a partition of which nothing was read yet."""
+        """Where reading goes on: of what comes next, marks and aborted messages of transactions are no entries."""
         try:
             self._next[at] = int(consumer.position(at, timeout_ms=1000) or 0)
         except KafkaError:

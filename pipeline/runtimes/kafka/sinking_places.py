@@ -31,6 +31,7 @@ from kafka.structs import OffsetAndMetadata
 from pipeline.errors import StorageError
 from pipeline.log.kafka.clients import Cluster
 from pipeline.log.kafka.door import Unreachable, admin
+from pipeline.log.kafka.identities import Identities, read_anew
 from pipeline.log.sqlite import SqliteLog
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.turns import consumer_of
@@ -39,6 +40,7 @@ log = logging.getLogger("rasd.sinks")
 FILE = "sinks.sqlite"
 ASK_SECONDS = 10.0  # a question to the brokers is asked again after so long
 COMMIT_SECONDS = 5.0
+METADATA_MS = 30_000  # until partitions and topics that were made meanwhile are noticed
 Partitions = Mapping[TopicPartition, int]
 
 
@@ -51,6 +53,10 @@ class Places(Protocol):
 
     @property
     def consumer(self) -> KafkaConsumer: ...
+
+    def look(self) -> None:
+        """Before each reading: sees whether topics were made anew. Raises: StorageError if what they hold may not be
+        written to what the old ones have filled."""
 
     def taken_away(self) -> bool:
         """True once after partitions were given out anew: what was read before and is not written is another's."""
@@ -78,9 +84,14 @@ class Kept:
             self._store = SqliteLog(data / FILE, partitions={t: len(found[t].partitions) for t in topics})
             self._stack.callback(self._store.close)
             self._ids = {t: found[t].id for t in topics}
-            self._same_topics()
+            self._identities = _identities(cluster, found)
+            known = self._store.state(f"{self._name}/topics")
+            if other := [t for t, id in self._ids.items() if known.get(t, id.encode()) != id.encode()]:
+                raise self._foreign(other)
             self.state: Mapping[str, bytes] = self._store.state(self._name)
-            self.consumer = KafkaConsumer(**cluster.consumer(), group_id=cluster.group(self._name))
+            self.consumer = KafkaConsumer(
+                **cluster.consumer(), group_id=cluster.group(self._name), metadata_max_age_ms=METADATA_MS
+            )
             self._stack.callback(self.consumer.close, timeout_ms=2_000)
             self._stored: dict[TopicPartition, int] = {}
             self.assign({TopicPartition(cluster.topic(t), p) for t in topics for p in found[t].partitions})
@@ -119,6 +130,10 @@ class Kept:
             log.info("%s: %d more partitions", self._name, len(more))
             self.assign(have | more)
 
+    def look(self) -> None:
+        if other := self._identities.made_anew(self.consumer):
+            raise self._foreign(sorted(map(self._cluster.ours, other)))
+
     def taken_away(self) -> bool:
         return False
 
@@ -137,16 +152,13 @@ class Kept:
             self.consumer.commit(_offsets(self._stored), timeout_ms=1_000)
         self._stack.close()
 
-    def _same_topics(self) -> None:
-        known = self._store.state(f"{self._name}/topics")
-        other = [t for t, id in self._ids.items() if known.get(t, id.encode()) != id.encode()]
-        if other:
-            sink = self._name.removeprefix(consumer_of(""))
-            raise StorageError(
-                f"{self._data}: what {sink} holds was read from other topics than those that are there now"
-                f" ({', '.join(other)} made anew): bring those back, or `rasd sinks reset {sink}`",
-                reason="sink-foreign",
-            )
+    def _foreign(self, topics: Sequence[str]) -> StorageError:
+        sink = self._name.removeprefix(consumer_of(""))
+        return StorageError(
+            f"{self._data}: what {sink} holds was read from other topics than those that are there now"
+            f" ({', '.join(topics)} made anew): bring those back, or `rasd sinks reset {sink}`",
+            reason="sink-foreign",
+        )
 
 
 class Shared:
@@ -158,15 +170,24 @@ class Shared:
     def __init__(self, cluster: Cluster, sink: str, topics: Sequence[str], instance: str) -> None:
         self._name = consumer_of(sink)
         self.state: Mapping[str, bytes] = {}
-        topics_of(cluster, topics)
+        self._identities = _identities(cluster, topics_of(cluster, topics))
         self.consumer = KafkaConsumer(
             **cluster.consumer(),
             group_id=cluster.group(self._name),
             group_instance_id=f"{cluster.group(self._name)}.{instance}",
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
         )
         self._listener = _Listener()
         self.consumer.subscribe([cluster.topic(t) for t in topics], listener=self._listener)
+
+    def look(self) -> None:
+        if other := self._identities.made_anew(self.consumer):
+            read_anew(self.consumer, other)
+            log.warning(
+                "%s: %s made anew: reading from the beginning. What the old ones held stays where it was written:"
+                " `rasd sinks reset %s`",
+                self._name, ", ".join(sorted(other)), self._name.removeprefix(consumer_of("")),
+            )  # fmt: skip
 
     def taken_away(self) -> bool:
         moved, self._listener.moved = self._listener.moved, False
@@ -206,6 +227,10 @@ class Described:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.id = str(row["topic_id"])
         self.partitions = sorted(p["partition_index"] for p in row["partitions"])
+
+
+def _identities(cluster: Cluster, found: Mapping[str, Described]) -> Identities:
+    return Identities({cluster.topic(topic): there.id for topic, there in found.items()})
 
 
 def topics_of(cluster: Cluster, topics: Sequence[str]) -> dict[str, Described]:

@@ -21,9 +21,9 @@ from pipeline import wire
 from pipeline.config import Config
 from pipeline.errors import RasdError, StoragePaused
 from pipeline.flow import Failure
-from pipeline.log.kafka.clients import Cluster, unstick
+from pipeline.log.kafka.clients import Cluster
 from pipeline.log.kafka.headers import TRACE, header, schema_of
-from pipeline.log.kafka.joining import keep_joined
+from pipeline.log.kafka.joining import poll
 from pipeline.log.kafka.producer import Producer
 from pipeline.log.kafka.reader import message_of
 from pipeline.runtimes.embedded import PASSING
@@ -135,6 +135,7 @@ class _Turns:
                 self.producer.close(2.0)
 
     def _turn(self) -> bool:
+        self.places.look()
         records = self._gather()
         if not records:
             return False
@@ -175,9 +176,7 @@ class _Turns:
     def _poll(self, seconds: float, limit: int) -> list[Any]:
         self.at.beat()
         try:
-            keep_joined(self.consumer)
-            unstick(self.consumer)
-            found = self.consumer.poll(timeout_ms=int(seconds * 1000), max_records=limit)
+            found = poll(self.consumer, seconds, limit)
         except KafkaError as e:
             if isinstance(e, FOR_GOOD):
                 raise _refusal(self.at.name, e) from e

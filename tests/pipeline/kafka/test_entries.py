@@ -27,7 +27,8 @@ class Consumer:
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
         self.committed: list[int] = []
-        self._coordinator = SimpleNamespace(rejoining=False)
+        self._cluster = SimpleNamespace(topic_id=lambda topic: None)
+        self._coordinator = SimpleNamespace(rejoining=False, need_rejoin=lambda: False, time_to_next_poll=lambda: 1.0)
         self._fetcher = SimpleNamespace(_next_partition_records=None)
 
     def assignment(self) -> set[TopicPartition]:
