@@ -75,6 +75,7 @@ class Cluster:
             **self.common(),
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
+            "isolation_level": "read_committed",
             "session_timeout_ms": int(self.session_seconds * 1000),
             "heartbeat_interval_ms": int(self.session_seconds * 1000 / 4),
             "max_partition_fetch_bytes": self.max_bytes + HEADROOM,

@@ -165,11 +165,9 @@ class KafkaLog:
         The client is given one partition at a time: where one is paused with messages left over, 3.0.12 may forget to
         go on with it.
         """
-        end = self._consumer.highwater(place) if self._current == place else None
-        if end is None or view.fetched >= end:
-            end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
-            if view.fetched >= end:
-                return False
+        end = self._consumer.end_offsets([place], timeout_ms=self._ms())[place]
+        if view.fetched >= end:
+            return False
         if self._current != place:
             self._consumer.assign([place])
             self._consumer.seek(place, max(0, view.fetched))
