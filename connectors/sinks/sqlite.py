@@ -37,6 +37,7 @@ class SqliteSink:
         self._busy_seconds = busy_seconds
         self._committed: Mapping[str, bytes] = {}
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._marked = False
         self._buffer: list[tuple[Record, bytes]] = []
 
@@ -55,7 +56,7 @@ class SqliteSink:
             except BaseException:
                 db.close()
                 raise
-        self._db = db
+        self._db, self._file = db, _file(self.path)
 
     def write(self, record: Record, value: bytes) -> None:
         if not isinstance(record, Unique | Verdict | Event | Toll | Coding):
@@ -69,6 +70,8 @@ class SqliteSink:
             return {}
         changes: dict[str, bytes] = {}
         try:
+            if _file(self.path) != self._file:
+                raise _gone(self.path)
             with _troubles(self.path), transaction(self._db):
                 if self._buffer and "file" not in self._committed:
                     changes["file"] = id_of(self._buffer[0][1])
@@ -201,6 +204,15 @@ def _belongs(db: sqlite3.Connection, path: Path, committed: Mapping[str, bytes])
             " `rasd sinks reset sqlite`",
             reason="sink-foreign",
         )
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file lies there: SQLite goes on writing to one that was removed, and says nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _gone(path: Path) -> StorageError:

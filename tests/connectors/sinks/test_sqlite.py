@@ -327,6 +327,26 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
             attempt()  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_while_it_is_written_is_told(tmp_path: Path, replaced: bool) -> None:
+    sink = SqliteSink(tmp_path)
+    sink.resume({})
+    try:
+        for _, record, value in coded(event("e1")):
+            sink.write(record, value)
+        sink.flush()
+        copy = (tmp_path / "rasd.sqlite").read_bytes()
+        (tmp_path / "rasd.sqlite").unlink()
+        if replaced:
+            (tmp_path / "rasd.sqlite").write_bytes(copy)
+        for _, record, value in coded(event("e2", "a2")):
+            sink.write(record, value)
+        with pytest.raises(StorageError, match="the file is gone"):
+            sink.flush()
+    finally:
+        sink.close()
+
+
 def test_a_file_that_was_taken_away_is_an_error(tmp_path: Path) -> None:
     runner = Runner(lambda: SqliteSink(tmp_path))
     runner.run(coded(event()), 10)
