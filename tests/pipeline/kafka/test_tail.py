@@ -12,6 +12,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from pipeline.log.kafka.clients import cluster_of
+from pipeline.log.kafka.groups import Groups
 from pipeline.records import Coding, Event
 from tests.kafka.cluster import Cluster
 from tests.kafka.fixtures import environment_on
@@ -25,6 +27,7 @@ from tests.pipeline.kafka.kit import (
     running,
     send,
     send_bytes,
+    settings,
     until,
 )
 
@@ -157,6 +160,8 @@ def test_two_tails_of_a_group_share_the_messages(eight: Environment) -> None:
     with running(eight, *words) as one, running(eight, *words) as other:
         found = []
         until(lambda: found.extend(one.more() + other.more()) or len(set(ids(found))) == 8)
+        with Groups(cluster_of(settings(eight))) as groups:  # one alone may have had all partitions
+            until(lambda: (desk := groups.all("desk")[0]).size == 2 and desk.state == "Stable")
         until(lambda: call(eight, "offsets", "show", "desk").out.count("rasd at") == 4)
         time.sleep(0.5)
         members = orjson.loads(call(eight, "offsets", "show", "desk", "--json").out)
