@@ -112,19 +112,20 @@ def run(ctx: typer.Context, body: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _told_early() -> Iterator[None]:
-    """Until the command has handlers of its own, there is nothing to finish: SIGTERM ends it with 0."""
+    """Until the command has handlers of its own there is nothing to finish: SIGTERM and Ctrl-C end it with 0."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(signum: int, frame: FrameType | None) -> None:
-        raise SystemExit(0)
+        os._exit(0)  # what is raised within an import may come out as another error
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {s: signal.signal(s, end) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for s, handler in before.items():
+            signal.signal(s, handler)
 
 
 def _words(e: OSError) -> str:

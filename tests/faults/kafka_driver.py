@@ -41,6 +41,7 @@ from tests.command import tables
 from tests.conftest import ROOT
 from tests.faults.kafka_site import ALLOWED, Site, announce
 from tests.postgres.content import content
+from tests.waiting import until
 
 FOLDER = "data"
 #: What each kind of process reads: consumer group (our name) → topics.
@@ -322,6 +323,15 @@ class Flow:
         if (self.budget > 0 or hungry) and not self.site.open and not any(self.watch.lag("fetcher").values()):
             self.announce(20)
             self.budget = max(0, self.budget - 20)
+
+    def until(self, true: Callable[[], object], seconds: float = 120.0, service: str = "worker") -> None:
+        """Returns when it is true. service: whose words tell why it is not. Raises: AssertionError."""
+        until(
+            true,
+            seconds,
+            lambda: f"{service} does not get on: {self.watch.lags()}; {self.service(service).said()}",
+            check=self.check_alive,
+        )
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

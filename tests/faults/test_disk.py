@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.generate import lines
+from tests.waiting import until
 
 pytestmark = pytest.mark.faults
 ARTICLES = 1500
@@ -51,11 +52,10 @@ def start(data: Path, archive: Path, stderr: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for(word: str, file: Path, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while word not in file.read_text():
-        assert process.poll() is None, file.read_text()
-        assert time.monotonic() < end, f"{word!r} was never said:\n{file.read_text()}"
-        time.sleep(0.05)
+    until(
+        lambda: word in file.read_text() or process.poll() is not None, why=lambda: f"no {word!r}: {file.read_text()}"
+    )
+    assert process.poll() is None, file.read_text()
 
 
 def event_lines(data: Path) -> dict[str, bytes]:

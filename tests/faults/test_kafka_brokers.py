@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +58,10 @@ def test_one_broker_of_three_killed_costs_nothing(
             victim.kill()
             begin, before = time.monotonic(), flow.watch.committed("worker")
             if role == "copy":
-                until(flow, lambda: copies_of_articles(flow) == 2)
+                flow.until(lambda: copies_of_articles(flow) == 2)
                 time.sleep(12.0 if long_faults else 2.0)  # clients try again by themselves for 10
             else:
-                until(flow, lambda: flow.watch.committed("worker") > before)  # noqa: B023  two of three are enough
+                flow.until(lambda: flow.watch.committed("worker") > before)  # noqa: B023  two of three are enough
             found.without.append(time.monotonic() - begin)
             victim.start()
         finish(flow, found)
@@ -105,7 +105,7 @@ def flowing(folder: Path, cluster: Cluster, pages: int, replayed: int, faults: i
         flow.services["replay"] = Service("replay", words, folder / "replay" / "data", flow.environment)
         flow.services["replay"].start()
         flow.announce(20)
-        until(flow, lambda: flow.watch.committed("worker") > 0)
+        flow.until(lambda: flow.watch.committed("worker") > 0)
         yield flow
 
 
@@ -114,21 +114,11 @@ def next_portion(flow: Flow, number: int, of: int) -> int:
     worker has the last of them in hand."""
     due = flow.site.pages * number // of
     while flow.announced < due:
-        until(flow, lambda: flow.site.answered > flow.announced - 100)
-        until(flow, lambda: sum(flow.watch.lag("worker").values()) < 100)
+        flow.until(lambda: flow.site.answered > flow.announced - 100)
+        flow.until(lambda: sum(flow.watch.lag("worker").values()) < 100)
         flow.announce(min(ABREAST, due - flow.announced))
-    until(flow, lambda: any(flow.watch.lag("worker").values()))
+    flow.until(lambda: any(flow.watch.lag("worker").values()))
     return sum(flow.watch.lag("worker").values())
-
-
-def until(flow: Flow, holds: Callable[[], bool], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        flow.check_alive()
-        assert time.monotonic() < end, (
-            f"the worker does not get on: {flow.watch.lags()}; {flow.service('worker').said()}"
-        )
-        time.sleep(0.05)
 
 
 def finish(flow: Flow, found: Found) -> None:

@@ -39,8 +39,8 @@ def test_postgresql_stopped_hard_under_the_flow_costs_nothing(
         for number in range(1, stops + 1):
             flow.announce(pages * number // stops - flow.announced)
             before = flow.watch.committed("sink", "sink-postgres")
-            until(flow, lambda n=before: flow.watch.committed("sink", "sink-postgres") > n, 120.0)
-            until(flow, lambda: flow.watch.lag("sink")["sink-postgres"] > 0, 120.0)
+            flow.until(lambda n=before: flow.watch.committed("sink", "sink-postgres") > n, service="sink")
+            flow.until(lambda: flow.watch.lag("sink")["sink-postgres"] > 0, service="sink")
             waiting.append(flow.watch.lag("sink")["sink-postgres"])
             # at once as after a power cut, or its first process killed and the others after it
             own_server.stop(signal.SIGQUIT if number % 2 else signal.SIGKILL)
@@ -48,7 +48,9 @@ def test_postgresql_stopped_hard_under_the_flow_costs_nothing(
             stood = flow.watch.committed("sink", "sink-postgres")
             own_server.start()
             begin = time.monotonic()
-            until(flow, lambda n=stood: flow.watch.committed("sink", "sink-postgres") > n, RESUME_SECONDS)
+            flow.until(
+                lambda n=stood: flow.watch.committed("sink", "sink-postgres") > n, RESUME_SECONDS, service="sink"
+            )
             back.append(time.monotonic() - begin)
         drained = flow.drain(300.0)
         paused = flow.service("sink").stderr.read_text("utf-8").count("postgres paused")
@@ -63,12 +65,3 @@ def test_postgresql_stopped_hard_under_the_flow_costs_nothing(
     assert compared.articles == pages
     assert compared.stored["events"][0] > 0
     assert paused > 0
-
-
-def until(flow: Flow, holds: object, seconds: float) -> None:
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        flow.check_alive()
-        assert time.monotonic() < end, f"the sink does not get on: {flow.watch.lags()}; {flow.service('sink').said()}"
-        time.sleep(0.02)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.faults import driver
 from tests.generate import lines
+from tests.waiting import until
 
 pytestmark = pytest.mark.faults
 STAGES = ("source", "dedupe", "extract", "sink")
@@ -175,7 +175,7 @@ def test_killed_children_of_the_pool_cost_no_article(
 def kill_children(run: Run, process: subprocess.Popen[bytes], times: int) -> None:
     psutil = pytest.importorskip("psutil")
     for i in range(times):
-        wait_until(lambda: run.in_hand("extract") or process.poll() is not None)
+        until(lambda: run.in_hand("extract") or process.poll() is not None)
         assert process.poll() is None, "it ended before its children were killed often enough"
         workers = [c for c in psutil.Process(process.pid).children(recursive=True) if is_worker(c)]
         os.kill(workers[i % len(workers)].pid, signal.SIGKILL)
@@ -187,10 +187,3 @@ def is_worker(process: object) -> bool:
     """A child that a fork server forked: it has that server's command line but is not the server itself."""
     parent = process.parent()  # type: ignore[attr-defined]
     return parent is not None and parent.cmdline() == process.cmdline()  # type: ignore[attr-defined]
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""SIGTERM before a command has handlers of its own: while it still imports what it needs."""
+"""SIGTERM and Ctrl-C before a command has handlers of its own: while it still imports what it needs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,21 @@ app()
 """
 
 
-@pytest.mark.parametrize(("kind", "code"), [("lasting", 0), ("short", -signal.SIGTERM)])
-def test_one_that_runs_until_it_is_stopped_ends_well_even_then(kind: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "asked", "code"),
+    [
+        ("lasting", signal.SIGTERM, 0),
+        ("lasting", signal.SIGINT, 0),
+        ("short", signal.SIGTERM, -signal.SIGTERM),
+        ("short", signal.SIGINT, 130),
+    ],
+)
+def test_one_that_runs_until_it_is_stopped_ends_well_even_then(kind: str, asked: signal.Signals, code: int) -> None:
     command = [sys.executable, "-c", SLOW_TO_BEGIN, kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "importing\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(asked)
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (code, "")
 

@@ -15,6 +15,7 @@ from pipeline.config import Config
 from pipeline.log.kafka.clients import cluster_of
 from tests.conftest import ROOT
 from tests.faults.kafka_site import ALLOWED
+from tests.waiting import until
 
 
 class Process:
@@ -49,10 +50,10 @@ class Process:
 
     def until(self, true: Callable[[], bool], seconds: float = 30.0) -> None:
         """Waits for something while it runs."""
-        wait_until(true, seconds, lambda: f"ended with {self._popen.poll()}: {self.errors}", self._running)
+        until(true, seconds, lambda: self.errors, check=self._check)
 
-    def _running(self) -> bool:
-        return self._popen.poll() is None
+    def _check(self) -> None:
+        assert self._popen.poll() is None, f"ended with {self._popen.poll()}: {self.errors}"
 
     def __enter__(self) -> Process:
         return self
@@ -61,19 +62,6 @@ class Process:
         if self._popen.poll() is None:
             self._popen.kill()
             self._popen.wait(10)
-
-
-def wait_until(
-    true: Callable[[], bool],
-    seconds: float = 30.0,
-    why: Callable[[], str] = lambda: "not in time",
-    going: Callable[[], bool] = lambda: True,
-) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert going(), why()
-        assert time.monotonic() < end, why()
-        time.sleep(0.02)
 
 
 def read(config: Config, topic: str) -> list[Any]:

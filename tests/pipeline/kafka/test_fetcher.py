@@ -30,7 +30,8 @@ from tests.faults.kafka_site import ALLOWED, Site, announce
 from tests.kafka.cluster import free_ports
 from tests.kafka.fixtures import config_on
 from tests.pipeline.cli.site import InProcess
-from tests.pipeline.kafka.live_kit import Process, committed, read, wait_until
+from tests.pipeline.kafka.live_kit import Process, committed, read
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 Settings = Callable[..., Config]
@@ -169,12 +170,12 @@ def test_two_fetchers_share_the_hosts(
     second = Process(tmp_path / "second", kafka_environment, "fetcher", "--json")
     with first, second:
         halves = {"entries: partitions 0, 1, 2", "entries: partitions 3, 4, 5"}
-        wait_until(
+        until(
             lambda: {p.errors.strip().rpartition("\n")[2] for p in (first, second)} == halves,
             why=lambda: first.errors + second.errors,
         )
         announce(kafka, topic_of(config), slow_site.entries())
-        wait_until(lambda: articles(config) == Counter(slow_site.article_ids()))
+        until(lambda: articles(config) == Counter(slow_site.article_ids()))
         assert max(first.terminate(), second.terminate()) < SOON
     assert slow_site.answered == slow_site.pages
     for one in (first, second):

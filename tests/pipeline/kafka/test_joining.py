@@ -10,7 +10,8 @@ from kafka import KafkaConsumer
 
 from pipeline.log.kafka.clients import cluster_of
 from pipeline.log.kafka.joining import poll
-from tests.pipeline.kafka.kit import Environment, make_topics, settings, until
+from tests.pipeline.kafka.kit import Environment, make_topics, settings
+from tests.waiting import until
 
 
 @pytest.mark.kafka

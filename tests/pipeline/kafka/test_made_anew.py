@@ -27,7 +27,8 @@ from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking_places import Kept, Shared
 from pipeline.runtimes.kafka.sinking_turns import Sinking
 from tests.kafka.fixtures import ConfigOf
-from tests.pipeline.kafka.kit import Environment, delete_topic, make_topics, send_bytes, until
+from tests.pipeline.kafka.kit import Environment, delete_topic, make_topics, send_bytes
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 EVENTS, ENTRIES = "rasd.events", "rasd.entries"

@@ -13,7 +13,8 @@ from pipeline.cli.offsets import age_words
 from pipeline.log.sqlite import SqliteLog
 from pipeline.records import Event
 from tests.pipeline.cli.kit import golden, rasd, small_log
-from tests.pipeline.kafka.kit import Environment, call, make_topics, running, send, until
+from tests.pipeline.kafka.kit import Environment, call, make_topics, running, send
+from tests.waiting import until
 
 
 @pytest.fixture

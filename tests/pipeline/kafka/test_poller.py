@@ -27,7 +27,8 @@ from pipeline.runtimes.kafka.polling import FeedList, run_poller
 from pipeline.runtimes.kafka.publishing import AskWhileFlowing, Publishing
 from tests.faults.kafka_site import ALLOWED
 from tests.pipeline.cli.site import InProcess, Site, rss, serving
-from tests.pipeline.kafka.live_kit import Process, read, wait_until
+from tests.pipeline.kafka.live_kit import Process, read
+from tests.waiting import until
 
 broker = pytest.mark.kafka
 Settings = Callable[..., Config]
@@ -158,14 +159,14 @@ def test_a_list_that_appears_or_is_edited_counts_while_it_runs(
     with pytest.raises(FileError, match="no such list of feeds"):
         run_poller(config, feeds, threading.Event())
     with polling(config, feeds, wait=True):
-        wait_until(lambda: "waiting for it" in caplog.text)
+        until(lambda: "waiting for it" in caplog.text)
         assert not site.asked
         listed(feeds, feed(site, 1))
-        wait_until(lambda: "/feed/1" in site.asked)
+        until(lambda: "/feed/1" in site.asked)
         feeds.write_text("[[feed]]\nurl = nonsense\n")
-        wait_until(lambda: "going on with the list as it was" in caplog.text)
+        until(lambda: "going on with the list as it was" in caplog.text)
         listed(feeds, feed(site, 1), feed(site, 2))
-        wait_until(lambda: "/feed/2" in site.asked)
+        until(lambda: "/feed/2" in site.asked)
     assert announced(config).total() == 6
     assert site.asked.count("/feed/1") == 1  # it was not due again
 

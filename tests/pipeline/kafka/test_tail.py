@@ -28,8 +28,8 @@ from tests.pipeline.kafka.kit import (
     send,
     send_bytes,
     settings,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pipeline.config import Config, load
 from pipeline.log import Message
 from pipeline.log.sqlite import SqliteLog
 from tests.command import replayed
+from tests.waiting import until
 
 TOPICS = ("rasd.verdicts", "rasd.unique", "rasd.events")
 Rows = dict[str, set[tuple[str | None, bytes]]]
@@ -112,11 +112,17 @@ class Site:
         counts: dict[str, Any] = json.loads(out)
         return counts
 
-    def until(self, topic: str, messages: int, seconds: float = 30.0) -> None:
-        end = time.monotonic() + seconds
-        while len(self.read(topic)) < messages:
-            assert time.monotonic() < end, f"{topic} has {len(self.read(topic))} messages"
-            time.sleep(0.1)
+    def until(self, topic: str, rows: int, seconds: float = 30.0) -> None:
+        """Returns when so many different messages are there: what is repeated after a fault counts once."""
+        until(
+            lambda: self.different(topic) >= rows,
+            seconds,
+            lambda: f"{topic} has {self.different(topic)} messages",
+            every=0.1,
+        )
+
+    def different(self, topic: str) -> int:
+        return len({(m.key, m.value) for m in self.read(topic)})
 
 
 @pytest.fixture
