@@ -22,6 +22,7 @@ from pipeline.config import load
 from pipeline.runtimes.kafka import worker_stage
 from pipeline.runtimes.kafka.state_room import has_room, out_of_room
 from tests.pipeline.kafka.worker_site import Embedded, Site
+from tests.waiting import until
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -98,10 +99,10 @@ def test_a_disk_that_fills_up_pauses_the_stage_and_room_resumes_it(
     two, said, health = site(2), tmp_path / "said", f"127.0.0.1:{_free_port()}"
     settings = {"RASD_RUN_PAUSE_SECONDS": "0.5", "RASD_WORKER_HEALTH": health}
     with two.worker("--until-idle", "1.5", "--json", data=small_disk / "data", said=said, **settings) as process:
-        _until(lambda: _ready(health))
+        until(lambda: _ready(health))
         _fill(small_disk / "filler")
         two.publish(embedded.articles)
-        _until(lambda: "is paused" in said.read_text())
+        until(lambda: "is paused" in said.read_text())
         time.sleep(3)
         assert process.poll() is None
         assert not _ready(health)
@@ -132,10 +133,3 @@ def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
-
-
-def _until(holds: Callable[[], bool], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "in time"
-        time.sleep(0.1)

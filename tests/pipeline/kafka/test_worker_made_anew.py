@@ -18,6 +18,7 @@ from pipeline.log import Message
 from pipeline.runtimes.kafka import worker_stage
 from pipeline.runtimes.kafka.stage_engine import Displaced
 from tests.pipeline.kafka.worker_site import Embedded, Site
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 
@@ -80,7 +81,7 @@ def test_a_topic_between_two_stages_that_is_made_anew_is_read_from_its_first_mes
             delete(one, "unique")
             ensure_topics(one.config, wait=20)
             one.publish_to("rasd.unique", unique)
-        one.until("rasd.events", 2 * events, 60)
+        until(lambda: len(one.read("rasd.events")) >= 2 * events, every=0.1)  # all of them once more
         process.send_signal(signal.SIGTERM)
         assert process.wait(8) == 0
     assert one.rows() == embedded.rows
