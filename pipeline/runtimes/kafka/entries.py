@@ -30,10 +30,10 @@ from pipeline.log.kafka.identities import Identities, read_anew
 from pipeline.log.kafka.joining import poll
 from pipeline.log.kafka.reader import message_of
 from pipeline.records import Entry, Reject
+from pipeline.runtimes.kafka.fitting_rejects import fitted
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import SILENT_SECONDS, Health
 from pipeline.runtimes.kafka.sinking_places import topics_of
-from pipeline.runtimes.kafka.stagework import fitted
 from pipeline.runtimes.live import FETCH
 from pipeline.runtimes.turns import reject_of
 from pipeline.topics import ENTRIES

@@ -16,8 +16,8 @@ from pipeline import wire
 from pipeline.errors import StorageError, Unusable
 from pipeline.log.kafka.producer import Producer
 from pipeline.records import Article, Entry, Reject
+from pipeline.runtimes.kafka.fitting_rejects import LONGEST_KEY
 from pipeline.runtimes.kafka.health import Health
-from pipeline.runtimes.kafka.stagework import LONGEST_KEY
 from pipeline.runtimes.turns import encoded
 
 WAIT_SECONDS = 5.0  # without an acknowledgement, after which nothing more is asked for

@@ -27,10 +27,10 @@ from pipeline.log.kafka.joining import poll
 from pipeline.log.kafka.producer import Producer
 from pipeline.log.kafka.reader import message_of
 from pipeline.runtimes.embedded import PASSING
+from pipeline.runtimes.kafka.fitting_rejects import fitted
 from pipeline.runtimes.kafka.for_good import FOR_GOOD
 from pipeline.runtimes.kafka.health import Health
 from pipeline.runtimes.kafka.sinking_places import Kept, Places, lost
-from pipeline.runtimes.kafka.stagework import fitted
 from pipeline.runtimes.turns import Stopped, consumer_of, decoded, reject_of
 from pipeline.topics import REJECTS, TOPICS
 

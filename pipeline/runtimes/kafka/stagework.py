@@ -12,9 +12,7 @@ When partitions are taken away all that is under way is dropped, without a word 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import dataclasses
 import logging
 import re
 import time
@@ -27,17 +25,15 @@ from typing import Any, cast
 from pipeline import wire
 from pipeline.errors import RasdError, Stalled
 from pipeline.flow import Failure, Made, Stage, View, loaded, make, make_many
-from pipeline.log import Message
 from pipeline.log.kafka.headers import TRACE, event_time, header, headers, schema_of
 from pipeline.pool import Pool, result
-from pipeline.records import Reject
+from pipeline.runtimes.kafka.fitting_rejects import bounded_reject, encoded
 from pipeline.runtimes.kafka.stage_engine import Engine, Incoming, Meter, Outgoing, Stored, TooLarge
-from pipeline.runtimes.turns import CHUNK, Overlay, given_up, reject_of
+from pipeline.runtimes.turns import CHUNK, Overlay, given_up
 from pipeline.topics import REJECTS
 
 log = logging.getLogger("rasd.worker")
 HELD_BYTES = 64_000_000  # of messages under way in a stage, beyond which nothing more is taken
-LONGEST_KEY = 200  # characters of a key that is kept with a message that must be cut
 BREATH_SECONDS = 0.05  # a stage in the loop lets others run after so long
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -422,11 +418,11 @@ class _Part:
     def _outgoing(self, message: Incoming, made: Made) -> Iterable[Outgoing]:
         time_, trace = event_time(message.headers), _trace(message)
         for topic, key, value in made.outputs:
-            yield Outgoing(topic, _encoded(key), value, headers(schema_of(value), time_, trace))
+            yield Outgoing(topic, encoded(key), value, headers(schema_of(value), time_, trace))
         if made.failure is not None:
             reject = bounded_reject(message, self.stage.name, made.failure, self.work.max_bytes)
             value = wire.encode(reject)
-            yield Outgoing(REJECTS.name, _encoded(reject.key), value, headers(schema_of(value), time_, trace))
+            yield Outgoing(REJECTS.name, encoded(reject.key), value, headers(schema_of(value), time_, trace))
 
     def _refuse(self, refused: _Refused) -> None:
         """Begins again with all that is under way; the message whose output the broker does not take is a reject."""
@@ -444,31 +440,6 @@ class _Part:
         self.end()
 
 
-def bounded_reject(message: Incoming, stage: str, failure: Failure, max_bytes: int) -> Reject:
-    """The reject of a message, cut until it fits."""
-    key = None if message.key is None else message.key.decode("utf-8", "backslashreplace")
-    whole = Message(
-        message.topic, message.partition, message.offset, key, message.value or b"", event_time(message.headers), 0
-    )
-    return fitted(reject_of(whole, stage, failure), max_bytes)
-
-
-def fitted(reject: Reject, max_bytes: int) -> Reject:
-    """The reject, cut until it fits into a message together with its key."""
-    key = reject.key
-    if _size(reject) > max_bytes:
-        key = key if key is None or len(key) <= LONGEST_KEY else None
-        value = base64.b64decode(reject.value or "")
-        spare = max_bytes - _size(dataclasses.replace(reject, key=key, value="", truncated=True))
-        kept = base64.b64encode(value[: max(0, spare) * 3 // 4 - 3 if spare > 4 else 0]).decode()
-        reject = dataclasses.replace(reject, key=key, value=kept, truncated=True)
-    return reject
-
-
-def _size(reject: Reject) -> int:
-    return len(wire.encode(reject)) + len(_encoded(reject.key) or b"")
-
-
 def _reject(reason: str, error: str) -> Made:
     return Made(what="reject", failure=Failure(reason, error))
 
@@ -479,10 +450,6 @@ def _is_text(key: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _encoded(key: str | None) -> bytes | None:
-    return None if key is None else key.encode("utf-8", "backslashreplace")
 
 
 def _trace(message: Incoming) -> bytes | None:

@@ -17,8 +17,9 @@ from pipeline.flow import FLOW, Made, Stage, loaded, make, make_many
 from pipeline.log.kafka.headers import event_time, header
 from pipeline.pool import Pool
 from pipeline.records import Article, Outcome, Reject, Unique, Verdict
+from pipeline.runtimes.kafka.fitting_rejects import bounded_reject
 from pipeline.runtimes.kafka.stage_engine import Displaced, Incoming, Outgoing, Stored, TooLarge
-from pipeline.runtimes.kafka.stagework import StageWork, bounded_reject
+from pipeline.runtimes.kafka.stagework import StageWork
 from pipeline.topics import ARTICLES, REJECTS, UNIQUE, VERDICTS
 from tests.builders import article, unique
 
