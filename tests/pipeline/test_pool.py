@@ -106,12 +106,19 @@ def pool() -> Iterator[Pool]:
 
 
 def children() -> list[psutil.Process]:
-    """All processes below this one: fork servers and what they forked."""
+    """Fork servers of this process and what they forked; not the brokers and databases of other tests."""
     while True:
         try:
-            return list(psutil.Process().children(recursive=True))
+            return [c for c in psutil.Process().children(recursive=True) if is_of_a_pool(c)]
         except (psutil.NoSuchProcess, ProcessLookupError):  # one ended while it was being looked at
             continue
+
+
+def is_of_a_pool(process: psutil.Process) -> bool:
+    try:
+        return any("multiprocessing" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:  # or ended and not yet waited for
+        return False
 
 
 def test_results_and_errors_come_back(pool: Pool) -> None:
