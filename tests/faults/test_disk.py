@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.generate import lines
+from tests.small_disk import mounted
 from tests.waiting import until
 
 pytestmark = pytest.mark.faults
@@ -22,19 +23,8 @@ ARTICLES = 1500
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "rasd-test", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        refused = done.stderr.strip() if done.returncode else ""
-    except FileNotFoundError as e:
-        refused = str(e)
-    if refused:
-        pytest.skip(f"needs a small file system of its own, and mounting one is not allowed here: {refused}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk", 3) as folder:
+        yield folder
 
 
 @pytest.fixture

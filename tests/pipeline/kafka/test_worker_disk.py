@@ -22,6 +22,7 @@ from pipeline.config import load
 from pipeline.runtimes.kafka import worker_stage
 from pipeline.runtimes.kafka.state_room import has_room, out_of_room
 from tests.pipeline.kafka.worker_site import Embedded, Site
+from tests.small_disk import mounted
 from tests.waiting import until
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -76,19 +77,8 @@ def test_a_full_disk_is_no_crash_and_is_said_once(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "rasd-test", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        refused = done.stderr.strip() if done.returncode else ""
-    except FileNotFoundError as e:
-        refused = str(e)
-    if refused:
-        pytest.skip(f"needs a small file system of its own, and mounting one is not allowed here: {refused}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk", 1) as folder:
+        yield folder
 
 
 @pytest.mark.kafka
