@@ -9,6 +9,7 @@ nothing comes later, the partition stands still until something does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from pipeline.log.kafka.clients import HEADROOM, Cluster
@@ -142,7 +143,10 @@ class Succession:
     async def _back(self, consumer: Any, partition: int) -> None:
         tp, expected = TP(self.topic, partition), self._next[partition]
         self._sought[partition] = time.monotonic()
-        await consumer.seek_wait({tp: expected})
+        with contextlib.suppress(
+            IllegalStateError
+        ):  # it is being taken away: whoever has it next begins where we stood
+            await consumer.seek_wait({tp: expected})
         consumer._read_offset[tp] = expected or None  # as its `seek` does: else it drops what it read before
 
     async def _first_or(self, partition: int, offset: int, otherwise: int) -> int:

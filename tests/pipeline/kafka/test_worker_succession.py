@@ -12,9 +12,11 @@ import pytest
 pytest.importorskip("aiokafka")
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
 
 from pipeline import wire
-from pipeline.config import Config
+from pipeline.config import Config, load
 from pipeline.flow import FLOW
 from pipeline.log.kafka.clients import Cluster, cluster_of
 from pipeline.log.kafka.reader import KafkaLog
@@ -23,6 +25,7 @@ from pipeline.records import Article
 from pipeline.runtimes.kafka.faust_engine import FaustEngine, Place
 from pipeline.runtimes.kafka.stage_engine import Incoming
 from pipeline.runtimes.kafka.stagework import StageWork
+from pipeline.runtimes.kafka.succession import Succession
 from tests.builders import article
 
 pytestmark = pytest.mark.kafka
@@ -31,6 +34,12 @@ DEDUPE = FLOW[0]
 
 def numbered(n: int) -> Article:
     return article(id=f"a{n}", title=f"خبر رقم {n}", body=f"قال مصدر محلي إن {n} أشخاص وصلوا إلى بلدة رقم {n * 7}.")
+
+
+def topics(kafka_config: Callable[..., Config], partitions: int = 1) -> Cluster:
+    config = kafka_config(kafka_partitions=partitions)
+    ensure_topics(config, wait=10)
+    return cluster_of(config)
 
 
 async def produced(cluster: Cluster, numbers: range, *, transaction: str | None = None) -> None:
@@ -76,9 +85,7 @@ def verdicts(cluster: Cluster) -> list[str]:
 def test_what_faust_empties_out_of_its_buffers_is_fetched_again(
     kafka_config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    config = kafka_config(kafka_partitions=1)
-    ensure_topics(config, wait=10)
-    cluster = cluster_of(config)
+    cluster = topics(kafka_config)
     dropped = 0
 
     async def empty_buffers(engine: FaustEngine) -> None:
@@ -111,9 +118,7 @@ def test_what_it_empties_is_fetched_again_also_where_nothing_comes_after_it(
     kafka_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     """Else the partition stands still until somebody writes to it."""
-    config = kafka_config(kafka_partitions=2)
-    ensure_topics(config, wait=10)
-    cluster = cluster_of(config)
+    cluster = topics(kafka_config, 2)
     dropped = 0
 
     async def empty_buffers(engine: FaustEngine) -> None:
@@ -140,19 +145,47 @@ def test_what_it_empties_is_fetched_again_also_where_nothing_comes_after_it(
 
 
 def test_offsets_without_a_message_hold_nothing_up(kafka_config: Callable[..., Config], tmp_path: Path) -> None:
-    config = kafka_config(kafka_partitions=1)
-    ensure_topics(config, wait=10)
-    cluster = cluster_of(config)
+    cluster = topics(kafka_config)
 
     async def nothing(engine: FaustEngine) -> None:
         return
 
     async def run() -> None:
         for n in range(3):  # each transaction ends in a marker, which takes an offset
-            await produced(cluster, range(n * 5, n * 5 + 5), transaction=f"{config.kafka.prefix}t")
+            await produced(cluster, range(n * 5, n * 5 + 5), transaction=f"{cluster.prefix}t")
         begin = time.monotonic()
         await judged(cluster, tmp_path, 15, nothing)
         assert time.monotonic() - begin < 20
 
     asyncio.run(run())
     assert verdicts(cluster) == [f"a{n}" for n in range(15)]
+
+
+def test_a_partition_that_is_taken_away_while_it_is_gone_back_to_is_no_error(tmp_path: Path) -> None:
+    """The consumer's thread knows of a rebalance before anybody else does."""
+    cluster = cluster_of(load(data=tmp_path, environ={"RASD_KAFKA_SERVERS": "127.0.0.1:9"}))
+    sought = []
+
+    class Moving:
+        """A consumer that is further on than we are, and has lost the partition."""
+
+        def __init__(self) -> None:
+            self._read_offset: dict[object, int | None] = {TP(cluster.topic("rasd.articles"), 0): 9}
+
+        async def seek_wait(self, partitions: object) -> None:
+            sought.append(partitions)
+            raise IllegalStateError
+
+    async def run() -> None:
+        succession = Succession(cluster, cluster.topic("rasd.articles"))
+        succession._next[0] = 5
+        succession._sought[0] = time.monotonic() - 60
+        succession._first_from = first  # type: ignore[method-assign]
+        await succession.insist(Moving(), waiting=True)
+        succession.end()
+
+    async def first(partition: int, offset: int) -> int:
+        return offset
+
+    asyncio.run(run())
+    assert len(sought) == 1
