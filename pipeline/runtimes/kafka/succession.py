@@ -143,9 +143,7 @@ class Succession:
     async def _back(self, consumer: Any, partition: int) -> None:
         tp, expected = TP(self.topic, partition), self._next[partition]
         self._sought[partition] = time.monotonic()
-        with contextlib.suppress(
-            IllegalStateError
-        ):  # it is being taken away: whoever has it next begins where we stood
+        with contextlib.suppress(IllegalStateError):  # it is being taken away; the next begins where we stood
             await consumer.seek_wait({tp: expected})
         consumer._read_offset[tp] = expected or None  # as its `seek` does: else it drops what it read before
 
